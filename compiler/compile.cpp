@@ -1,0 +1,76 @@
+#include "compiler/compile.h"
+
+#include "compiler/build_program.h"
+#include "compiler/lower.h"
+
+namespace xrun::compiler {
+namespace {
+
+/// Places and schedules one partition. Where tensors kept on chip leave a layer too little room for its tiles, all
+/// tensors go through DRAM instead.
+Result<ScheduledPartition> SchedulePartition(const Partition& partition, const CompileOptions& options,
+                                             WeightImage* weights, std::vector<TileReport>* tiles) {
+  const size_t weight_bytes = weights->bytes.size();
+  const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip;
+  for (const bool keep_on_chip : {wish, false}) {
+    ScheduledPartition result;
+    result.partition = partition;
+    result.workspace_bytes = PlaceTensors(&result.partition, options.config, keep_on_chip);
+    tiles->clear();
+    auto schedule = BuildSchedule(result.partition, options.config, options.tiling, weights, tiles);
+    if (!schedule.ok()) {
+      if (!keep_on_chip) return std::move(schedule).failure();
+      weights->bytes.resize(weight_bytes);
+      continue;
+    }
+    result.schedule = std::move(schedule).value();
+    AssignRing(&result.schedule, options.config);
+    Synchronize(&result.schedule, options.config);
+    return result;
+  }
+  assert(false && "the second turn returns");
+  return Failure{"unreachable", ""};
+}
+
+}  // namespace
+
+Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
+  const auto observe = [&](const char* stage, const std::function<std::string()>& text) {
+    if (options.observer) options.observer(stage, text);
+  };
+  XRUN_RETURN_IF_ERROR(Validate(options.config));
+  XRUN_ASSIGN_OR_RETURN(const LoweredModel model, Lower(quantized, options.config, {options.optimization >= 2}));
+  observe("lower", [&] { return ToText(model, quantized); });
+
+  WeightImage weights;
+  std::vector<ScheduledPartition> partitions;
+  std::string placed, tiled;
+  for (const Partition& partition : model.partitions) {
+    std::vector<TileReport> tiles;
+    XRUN_ASSIGN_OR_RETURN(ScheduledPartition scheduled, SchedulePartition(partition, options, &weights, &tiles));
+    for (const TileReport& t : tiles) tiled += t.text + "\n";
+    partitions.push_back(std::move(scheduled));
+  }
+  observe("place", [&] {
+    LoweredModel shown = model;
+    for (size_t i = 0; i < partitions.size(); ++i) shown.partitions[i] = partitions[i].partition;
+    return ToText(shown, quantized);
+  });
+  observe("tile", [&] { return tiled; });
+  observe("schedule", [&] {
+    std::string text;
+    for (const ScheduledPartition& p : partitions) text += ToText(p.schedule, p.partition);
+    return text;
+  });
+  XRUN_ASSIGN_OR_RETURN(Program program,
+                        BuildProgram(quantized, model, std::move(partitions), std::move(weights), options.config));
+  if (Status s = Verify(program); !s.ok()) {
+    Failure failure = std::move(s).failure();
+    failure.message = "internal: the compiled program does not verify: " + failure.message;
+    failure.hint = "this is a bug of the compiler; please report it with the model";
+    return failure;
+  }
+  return program;
+}
+
+}  // namespace xrun::compiler

@@ -1,0 +1,33 @@
+#ifndef XRUN_COMPILER_COMPILE_H_
+#define XRUN_COMPILER_COMPILE_H_
+
+#include <functional>
+#include <string>
+
+#include "compiler/graph.h"
+#include "compiler/schedule.h"
+#include "isa/hardware_config.h"
+#include "isa/program.h"
+#include "isa/result.h"
+
+namespace xrun::compiler {
+
+/// Told after each stage: its name (the one --dump-after takes) and a function that prints what the stage made.
+using StageObserver = std::function<void(const std::string& stage, const std::function<std::string()>& text)>;
+
+struct CompileOptions {
+  HardwareConfig config;
+  /// 0: no fusion, every tensor through DRAM. 1: tensors stay on chip. 2 and 3: fusion too. Results are equal.
+  int optimization = 2;
+  TilingLimits tiling;
+  StageObserver observer;  ///< may be empty
+};
+
+/// The stages after quantization, in order: lower, place, tile, schedule, synchronize, encode.
+/// The graph must be a quantized graph (graph.h). Failure names node, operator, limit and the way out. The result has passed
+/// isa's Verify. Same graph and options, same bytes.
+Result<Program> Compile(const Graph& quantized, const CompileOptions& options);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_COMPILE_H_

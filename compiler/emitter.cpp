@@ -1,0 +1,181 @@
+#include "compiler/emitter.h"
+
+#include <cassert>
+
+namespace xrun::compiler {
+
+InputSpan MakeInputSpan(uint32_t out_first, uint32_t out_count, uint32_t kernel_first, uint32_t kernel_count,
+                        uint32_t stride, uint32_t dilation, int32_t pad, uint32_t size) {
+  const int64_t first = int64_t{out_first} * stride + int64_t{kernel_first} * dilation - pad;
+  const int64_t last =
+      (int64_t{out_first} + out_count - 1) * stride + (int64_t{kernel_first} + kernel_count - 1) * dilation - pad;
+  const int64_t begin = std::clamp<int64_t>(first, 0, size);
+  const int64_t end = std::clamp<int64_t>(last + 1, 0, size);
+  if (end <= begin) return {0, 0, 0};
+  return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin), static_cast<int32_t>(begin - first)};
+}
+
+std::vector<std::pair<uint32_t, uint32_t>> Split(uint32_t n, uint32_t part) {
+  std::vector<std::pair<uint32_t, uint32_t>> parts;
+  for (uint32_t i = 0; i < n; i += part) parts.emplace_back(i, std::min(part, n - i));
+  return parts;
+}
+
+std::vector<uint32_t> TileSizes(uint32_t n, uint32_t limit) {
+  std::vector<uint32_t> sizes;
+  const uint32_t top = limit == 0 ? n : std::min(n, limit);
+  for (uint64_t parts = 1; parts <= n; parts = parts < 4 ? parts + 1 : parts + parts / 2) {
+    const uint32_t size = std::min(top, CeilDiv(n, parts));
+    if (sizes.empty() || sizes.back() != size) sizes.push_back(size);
+  }
+  if (sizes.back() != 1) sizes.push_back(1);
+  return sizes;
+}
+
+Emitter::Emitter(const Partition& partition_in, const HardwareConfig& config_in, const TilingLimits& limits_in,
+                 WeightImage* weights_in, Schedule* schedule)
+    : partition(partition_in),
+      config(config_in),
+      limits(limits_in),
+      weights(*weights_in),
+      schedule_(schedule),
+      loaded_(partition_in.tensors.size(), false) {}
+
+void Emitter::BeginLayer(int32_t layer) {
+  layer_ = layer;
+  tile_base_ = 0;
+  // Everything on chip whose life covers this layer stays below the tiles.
+  std::vector<std::pair<int32_t, int32_t>> live(partition.tensors.size(), {INT32_MAX, -1});
+  for (size_t i = 0; i < partition.layers.size(); ++i) {
+    const Layer& l = partition.layers[i];
+    for (int32_t t : {l.input, l.input_b, l.output, l.out.residual ? l.out.residual->tensor : kNone}) {
+      if (t == kNone) continue;
+      auto& [first, last] = live[static_cast<size_t>(t)];
+      first = std::min(first, static_cast<int32_t>(i));
+      last = std::max(last, static_cast<int32_t>(i));
+    }
+  }
+  for (size_t i = 0; i < live.size(); ++i) {
+    const OverlayTensor& t = partition.tensors[i];
+    if (t.on_chip && live[i].first <= layer && layer <= live[i].second) {
+      tile_base_ = std::max(tile_base_, t.on_chip->addr + static_cast<uint32_t>(t.words()));
+    }
+  }
+  tile_base_ = CeilDiv(tile_base_, config.banks()) * config.banks();
+  tile_next_ = tile_base_;
+}
+
+Emitter::Buffers Emitter::Allocate(uint32_t words, uint32_t count) {
+  Buffers buffers;
+  for (uint32_t i = 0; i < count; ++i) {
+    buffers.addresses_.push_back(tile_next_);
+    tile_next_ += words;
+  }
+  assert(tile_next_ <= config.activation_words());
+  return buffers;
+}
+
+void Emitter::Emit(Engine engine, Instruction instruction, int32_t segment, bool releases) {
+  schedule_->body.push_back({std::move(instruction), engine, layer_, segment, releases});
+}
+
+namespace {
+
+/// Fills the addressing fields that Load and Save share; joins rows and planes that follow on each other on both sides.
+template <typename Transfer>
+Transfer MakeTransfer(const OverlayTensor& t, const Box& box, const View& view, uint32_t word_bytes) {
+  Transfer x;
+  x.base = t.base;
+  const uint64_t row = uint64_t{t.width} * word_bytes, plane = row * t.height;
+  x.offset = static_cast<uint32_t>(t.offset + box.g0 * plane + box.y0 * row + uint64_t{box.x0} * word_bytes);
+  x.plane_stride = static_cast<uint32_t>(plane);
+  x.row_stride = static_cast<uint32_t>(row);
+  x.planes = box.gn;
+  x.rows = box.yn;
+  x.cols = box.xn;
+  x.addr = view.addr;
+  x.plane_pitch = view.plane_pitch;
+  x.row_pitch = view.row_pitch;
+  if (x.rows == 1 || (x.cols == t.width && x.row_pitch == x.cols)) {
+    x.cols *= x.rows;
+    x.rows = 1;
+    if (x.planes == 1 || (x.cols == t.width * t.height && x.plane_pitch == x.cols)) {
+      x.cols *= x.planes;
+      x.planes = 1;
+    }
+  }
+  if (x.rows == 1) x.row_pitch = x.row_stride = 0;
+  if (x.planes == 1) x.plane_pitch = x.plane_stride = 0;
+  return x;
+}
+
+}  // namespace
+
+void Emitter::EmitLoad(const OverlayTensor& t, const Box& box, const View& view) {
+  if (box.words() == 0) return;
+  Emit(kLoad, MakeTransfer<Load>(t, box, view, config.channels));
+}
+
+View Emitter::Read(int32_t index, const Box& box, Buffers* buffers, uint32_t row_pitch) {
+  const OverlayTensor& t = tensor(index);
+  if (t.on_chip) {
+    const OverlayTensor::OnChip& c = *t.on_chip;
+    const bool arrives = t.base >= kBaseInput0 && t.base < kBaseOutput0;
+    if (arrives && !loaded_[static_cast<size_t>(index)]) {
+      loaded_[static_cast<size_t>(index)] = true;
+      EmitLoad(t, {0, t.groups, 0, t.height, 0, t.width}, {c.addr, c.row_pitch, c.plane_pitch});
+    }
+    return {c.addr + box.g0 * c.plane_pitch + box.y0 * c.row_pitch + box.x0, c.row_pitch, c.plane_pitch};
+  }
+  const View view{buffers->Next(), row_pitch, row_pitch * box.yn};
+  EmitLoad(t, box, view);
+  return view;
+}
+
+View Emitter::Write(int32_t index, const Box& box, Buffers* buffers) {
+  const OverlayTensor& t = tensor(index);
+  if (t.on_chip) {
+    const OverlayTensor::OnChip& c = *t.on_chip;
+    return {c.addr + box.g0 * c.plane_pitch + box.y0 * c.row_pitch + box.x0, c.row_pitch, c.plane_pitch};
+  }
+  return {buffers->Next(), box.xn, box.xn * box.yn};
+}
+
+void Emitter::WriteDone(int32_t index, const Box& box, const View& view) {
+  const OverlayTensor& t = tensor(index);
+  if (t.on_chip && t.base == kBaseWorkspace) return;
+  Emit(kSave, MakeTransfer<Save>(t, box, view, config.channels));
+}
+
+int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {
+  const auto segment = static_cast<int32_t>(schedule_->segments++);
+  LoadWeights load;
+  load.base = kBaseWeights;
+  load.offset = static_cast<uint32_t>(offset);
+  load.rows = rows;
+  load.acquire = rows;
+  Emit(kLoad, load, segment);
+  return segment;
+}
+
+uint32_t Emitter::LoadVectorSegment(uint64_t offset, uint32_t rows) {
+  if (vector_next_ + rows > config.vector_rows) vector_next_ = 0;
+  LoadVector load;
+  load.base = kBaseWeights;
+  load.offset = static_cast<uint32_t>(offset);
+  load.addr = vector_next_;
+  load.rows = rows;
+  Emit(kLoad, load);
+  const uint32_t addr = vector_next_;
+  vector_next_ += rows;
+  return addr;
+}
+
+uint64_t WeightImage::Append(const std::vector<uint8_t>& data) {
+  bytes.resize((bytes.size() + 63) / 64 * 64);
+  const uint64_t offset = bytes.size();
+  bytes.insert(bytes.end(), data.begin(), data.end());
+  return offset;
+}
+
+}  // namespace xrun::compiler

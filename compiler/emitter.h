@@ -1,0 +1,102 @@
+#ifndef XRUN_COMPILER_EMITTER_H_
+#define XRUN_COMPILER_EMITTER_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/schedule.h"
+
+namespace xrun::compiler {
+
+/// A box of a tensor: groups × rows × columns.
+struct Box {
+  uint32_t g0 = 0, gn = 0, y0 = 0, yn = 0, x0 = 0, xn = 0;
+  uint64_t words() const { return uint64_t{gn} * yn * xn; }
+};
+
+/// Where a box is on chip.
+struct View {
+  uint32_t addr = 0, row_pitch = 0, plane_pitch = 0;
+};
+
+/// The part of the input that `count` output positions from `first` need along one axis, clipped to the tensor, and how
+/// far outside it the first tap lies. `count == 0` in the result: all taps fall outside.
+struct InputSpan {
+  uint32_t first = 0, count = 0;
+  int32_t pad = 0;
+};
+InputSpan MakeInputSpan(uint32_t out_first, uint32_t out_count, uint32_t kernel_first, uint32_t kernel_count,
+                        uint32_t stride, uint32_t dilation, int32_t pad, uint32_t size);
+
+inline uint32_t CeilDiv(uint64_t a, uint64_t b) { return static_cast<uint32_t>((a + b - 1) / b); }
+
+/// n split into parts of at most `part`.
+std::vector<std::pair<uint32_t, uint32_t>> Split(uint32_t n, uint32_t part);
+
+/// Sizes worth trying for an extent of n: n, then n cut into 2, 3, 4, 6, 8, … even parts, down to 1; none above `limit`.
+std::vector<uint32_t> TileSizes(uint32_t n, uint32_t limit);
+
+/// Collects the instructions of a partition. Knows the activation words that tiles of the current layer may use.
+class Emitter {
+ public:
+  Emitter(const Partition& partition, const HardwareConfig& config, const TilingLimits& limits, WeightImage* weights,
+          Schedule* schedule);
+
+  const Partition& partition;
+  const HardwareConfig& config;
+  const TilingLimits& limits;
+  WeightImage& weights;
+
+  const OverlayTensor& tensor(int32_t index) const { return partition.tensors[static_cast<size_t>(index)]; }
+
+  void BeginLayer(int32_t layer);
+  /// Words that tiles of this layer may use, above everything kept on chip meanwhile.
+  uint32_t tile_words() const { return config.activation_words() - tile_base_; }
+
+  /// A tile buffer; several with the same purpose are used in turn.
+  class Buffers {
+   public:
+    uint32_t Next() { return addresses_[next_++ % addresses_.size()]; }
+
+   private:
+    friend class Emitter;
+    std::vector<uint32_t> addresses_;
+    size_t next_ = 0;
+  };
+  /// `count` buffers of `words` each; the layer's total must stay within tile_words().
+  Buffers Allocate(uint32_t words, uint32_t count);
+
+  /// Makes a box of a tensor available on chip: a view into the tensor if it is kept there (loading an input once), else
+  /// a Load into a buffer with the given pitches.
+  View Read(int32_t tensor, const Box& box, Buffers* buffers, uint32_t row_pitch);
+  /// Where to write a box; WriteDone saves it if its tensor has a place in DRAM.
+  View Write(int32_t tensor, const Box& box, Buffers* buffers);
+  void WriteDone(int32_t tensor, const Box& box, const View& view);
+
+  /// A new ring segment filled from the weight section.
+  int32_t LoadSegment(uint64_t offset, uint32_t rows);
+  /// A segment in vector memory; returns its first row.
+  uint32_t LoadVectorSegment(uint64_t offset, uint32_t rows);
+
+  void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false);
+
+ private:
+  void EmitLoad(const OverlayTensor& t, const Box& box, const View& view);
+
+  Schedule* schedule_;
+  int32_t layer_ = kNone;
+  uint32_t tile_base_ = 0, tile_next_ = 0;
+  uint32_t vector_next_ = 0;
+  std::vector<bool> loaded_;  ///< inputs kept on chip that have been loaded
+};
+
+Status ScheduleConv(Emitter& emitter, const Layer& layer, std::string* report);
+Status ScheduleWindow(Emitter& emitter, const Layer& layer, std::string* report);  ///< Depthwise and Pool
+Status ScheduleElementwise(Emitter& emitter, const Layer& layer, std::string* report);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_EMITTER_H_

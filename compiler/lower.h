@@ -1,0 +1,146 @@
+#ifndef XRUN_COMPILER_LOWER_H_
+#define XRUN_COMPILER_LOWER_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/graph.h"
+#include "isa/arithmetic.h"
+#include "isa/hardware_config.h"
+#include "isa/isa.h"
+#include "isa/result.h"
+
+namespace xrun::compiler {
+
+/// A tensor as the overlay sees it: C × H × W int8, channel-group-major in DRAM (isa/README.md, section 3).
+struct OverlayTensor {
+  std::string name;
+  ValueId value = kNone;
+  uint32_t channels = 1, height = 1, width = 1;
+  uint32_t groups = 1;
+  float scale = 1.0F;
+  int32_t zero_point = 0;
+
+  /// Where it lives in DRAM. Offsets of workspace tensors are set by allocate.
+  uint8_t base = kBaseWorkspace;
+  uint64_t offset = 0;
+  const int8_t* constant = nullptr;  ///< row-major [C][H][W] of a constant operand (then base is kBaseWeights)
+
+  /// Set by allocate when the whole tensor stays in activation memory from its producer to its last reader.
+  struct OnChip {
+    uint32_t addr = 0, row_pitch = 0, plane_pitch = 0;
+  };
+  std::optional<OnChip> on_chip;
+
+  uint64_t words() const { return uint64_t{groups} * height * width; }
+};
+
+using Table = std::array<int8_t, 256>;  ///< index q + 128
+
+/// What happens to a result before it is written: the output stage of isa/README.md, as integers.
+struct OutputStage {
+  int32_t zero_point = 0, clamp_lo = -128, clamp_hi = 127;
+  std::optional<Table> table;
+
+  struct Residual {
+    int32_t tensor = kNone;  ///< index into Partition::tensors
+    int32_t m_main = 0, m_res = 0;
+    uint32_t shift = 0;
+    int32_t main_zero = 0, res_zero = 0, zero_point = 0, clamp_lo = -128, clamp_hi = 127;
+  };
+  std::optional<Residual> residual;  ///< Conv only
+};
+
+/// Per output channel, as the parameter record holds it.
+struct ChannelParams {
+  int32_t bias = 0;  ///< with the input zero point folded in
+  Multiplier multiplier;
+  Multiplier negative;  ///< used when Layer::prelu
+  int32_t weight_zero = 0;
+};
+
+enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise };
+
+/// One operation of the overlay on whole tensors: what tiling cuts into instructions. Integers only.
+struct Layer {
+  LayerKind kind = LayerKind::kConv;
+  std::vector<NodeId> nodes;  ///< graph nodes it computes, first the one it is named after
+  std::string name;
+  int32_t input = kNone, input_b = kNone, output = kNone;  ///< indices into Partition::tensors
+
+  // Window (Conv, Depthwise, Pool). Pads are those of the whole plane.
+  uint32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
+  int32_t pad_top = 0, pad_left = 0;
+
+  // Conv and Depthwise: weights [OC][IC / groups][KH][KW], row-major.
+  uint32_t groups = 1;
+  const int8_t* weights = nullptr;  ///< owned by the graph's constant
+  std::vector<ChannelParams> params;
+  bool has_weight_zero = false;
+  bool prelu = false;
+
+  // Pool.
+  bool average = false;
+  bool count_include_pad = false;
+  int32_t count_bottom = 0, count_right = 0;  ///< declared padding below and right: counted, unlike ceil_mode's excess
+  bool requantize = false;                    ///< maximum with parameters of its own
+  /// Average: multipliers by number of counted elements n = 1…kernel_h·kernel_w, index n − 1. Maximum: one entry.
+  std::vector<Multiplier> pool_multipliers;
+
+  // Elementwise.
+  ElementwiseKind elementwise = kElementwiseCopy;
+  int32_t m_a = 0, m_b = 0;
+  uint32_t shift = 0;
+
+  OutputStage out;
+  uint64_t macs = 0;
+};
+
+/// A maximal set of layers executed by one launch.
+struct Partition {
+  std::vector<OverlayTensor> tensors;
+  std::vector<Layer> layers;  ///< in execution order
+  /// A value that crosses the partition's border and the tensor that holds it, in register order. A value may be a
+  /// reshaped view of the tensor: same elements, same row-major order.
+  struct Port {
+    ValueId value = kNone;
+    int32_t tensor = kNone;
+  };
+  std::vector<Port> inputs, outputs;
+};
+
+/// A step of the lowered model: a partition, or a graph node for the CPU.
+struct LoweredStep {
+  std::optional<uint32_t> partition;  ///< index into LoweredModel::partitions
+  NodeId cpu_node = kNone;
+};
+
+struct LoweredModel {
+  std::vector<Partition> partitions;
+  std::vector<LoweredStep> steps;
+};
+
+struct LowerOptions {
+  bool fuse = true;  ///< output-stage fusion of tables and residual adds; changes no result
+};
+
+/// Splits a quantized graph into overlay partitions and CPU nodes, as few launches as the order of nodes allows, and
+/// turns each overlay node into a layer. Failure names node, operator, limit.
+Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, const LowerOptions& options);
+
+/// The lowered model as text: one line a tensor and a layer.
+std::string ToText(const LoweredModel& model, const Graph& graph);
+
+/// A Quantize whose only job is to convert a model input, or a Dequantize whose only job is to convert a model output:
+/// the runtime does that at the border; no step is made for them.
+bool IsBorderNode(const Graph& graph, const Node& node);
+
+/// True for operators that Lower places on the overlay (int8 in, int8 out).
+bool IsOverlayNode(const Graph& graph, const Node& node);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_LOWER_H_

@@ -1,0 +1,36 @@
+#ifndef XRUN_COMPILER_LOWER_LAYER_H_
+#define XRUN_COMPILER_LOWER_LAYER_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "compiler/lower.h"
+
+namespace xrun::compiler {
+
+/// C, H, W of an int8 value on the overlay: [N,C,H,W], [N,C,W] (H = 1), [N,C] or [C] (H = W = 1), all with N = 1.
+Result<std::array<uint32_t, 3>> OverlayDims(const Value& value);
+
+struct LayerOperands {
+  int32_t input = kNone, input_b = kNone, output = kNone;
+};
+
+/// The layer of one quantized node: geometry, and every integer derived from scales (multipliers, folded biases, clamps,
+/// tables). Failures say which limit is exceeded; the caller names the node.
+Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
+                        const LayerOperands& operands, const HardwareConfig& config);
+
+/// The residual part of an output stage for Add(main, other).
+Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node,
+                                            const std::vector<OverlayTensor>& tensors, int32_t main, int32_t other);
+
+/// Taps that an average counts along an axis (0 vertical, 1 horizontal) for an output position; `in` is the input's size.
+int64_t CountedTaps(const Layer& layer, int axis, int64_t in, int64_t out_position);
+
+/// The table of a quantized Unary node, its clamp included.
+Table NodeTable(const Graph& graph, const Node& node);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_LOWER_LAYER_H_

@@ -1,0 +1,131 @@
+#include "compiler/pack_weights.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace xrun::compiler {
+namespace {
+
+constexpr size_t kRecordBytes = 16;
+
+void Put32(uint32_t v, uint8_t* at) {
+  for (int i = 0; i < 4; ++i) at[i] = static_cast<uint8_t>(v >> (8 * i));
+}
+
+void PutRecord(const Layer& layer, const ChannelParams& p, uint8_t* at) {
+  Put32(static_cast<uint32_t>(p.bias), at);
+  Put32(PackMultiplier(p.multiplier), at + 4);
+  if (layer.prelu) Put32(PackMultiplier(p.negative), at + 8);
+  at[12] = static_cast<uint8_t>(p.weight_zero);
+}
+
+/// Records of `config.channels` channels from `first`; channels that do not exist multiply by zero.
+void PutRecords(const Layer& layer, uint32_t first, uint32_t channels, const HardwareConfig& config, uint8_t* at) {
+  for (uint32_t c = 0; c < config.channels; ++c) {
+    const uint32_t channel = first + c;
+    PutRecord(layer, channel < channels ? layer.params[channel] : ChannelParams{}, at + c * kRecordBytes);
+  }
+}
+
+void PutTable(const Table& table, std::vector<uint8_t>* bytes, size_t padded) {
+  const size_t at = bytes->size();
+  bytes->resize(at + padded, 0);
+  std::transform(table.begin(), table.end(), bytes->begin() + static_cast<std::ptrdiff_t>(at),
+                 [](int8_t q) { return static_cast<uint8_t>(q); });
+}
+
+}  // namespace
+
+std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, uint32_t out_channels,
+                                     const ConvPart& part, const HardwareConfig& config) {
+  const uint32_t cp = config.channels;
+  const size_t row = config.weight_row_bytes();
+  std::vector<uint8_t> bytes;
+  if (part.last && layer.out.table) PutTable(*layer.out.table, &bytes, config.table_rows() * row);
+
+  const uint32_t in_per_group = in_channels / layer.groups;
+  const uint32_t out_per_group = out_channels / layer.groups;
+  const size_t window = size_t{layer.kernel_h} * layer.kernel_w;
+  for (uint32_t og = part.og0; og < part.og0 + part.ogn; ++og) {
+    if (part.last) {
+      const size_t at = bytes.size();
+      bytes.resize(at + config.param_rows() * row, 0);
+      PutRecords(layer, og * cp, out_channels, config, bytes.data() + at);
+    }
+    for (uint32_t kh = part.kh0; kh < part.kh0 + part.khn; ++kh) {
+      for (uint32_t kw = part.kw0; kw < part.kw0 + part.kwn; ++kw) {
+        for (uint32_t ig = part.ig0; ig < part.ig0 + part.ign; ++ig) {
+          const size_t at = bytes.size();
+          bytes.resize(at + row, 0);
+          for (uint32_t o = 0; o < cp; ++o) {
+            const uint32_t oc = og * cp + o;
+            if (oc >= out_channels) break;
+            const uint32_t group = oc / out_per_group;
+            const auto nothing = static_cast<uint8_t>(layer.params[oc].weight_zero);
+            for (uint32_t i = 0; i < cp; ++i) {
+              const uint32_t ic = ig * cp + i;
+              const bool real = ic < in_channels && ic / in_per_group == group;
+              bytes[at + o * cp + i] =
+                  real ? static_cast<uint8_t>(
+                             layer.weights[(size_t{oc} * in_per_group + ic % in_per_group) * window +
+                                           kh * layer.kernel_w + kw])
+                       : nothing;
+            }
+          }
+        }
+      }
+    }
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, uint32_t channels, uint32_t g0, uint32_t gn, uint32_t kh0,
+                                          uint32_t khn, bool last, const HardwareConfig& config) {
+  const uint32_t cp = config.channels;
+  std::vector<uint8_t> bytes;
+  if (last && layer.out.table) PutTable(*layer.out.table, &bytes, size_t{config.vector_table_rows()} * cp);
+  for (uint32_t g = g0; g < g0 + gn; ++g) {
+    if (last) {
+      const size_t at = bytes.size();
+      bytes.resize(at + kRecordBytes * cp, 0);
+      PutRecords(layer, g * cp, channels, config, bytes.data() + at);
+    }
+    for (uint32_t kh = kh0; kh < kh0 + khn; ++kh) {
+      for (uint32_t kw = 0; kw < layer.kernel_w; ++kw) {
+        for (uint32_t c = 0; c < cp; ++c) {
+          const uint32_t channel = g * cp + c;
+          bytes.push_back(channel < channels
+                              ? static_cast<uint8_t>(layer.weights[(size_t{channel} * layer.kernel_h + kh) * layer.kernel_w + kw])
+                              : 0);
+        }
+      }
+    }
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> PackTable(const std::optional<Table>& table, const std::vector<uint32_t>& words,
+                               const HardwareConfig& config) {
+  std::vector<uint8_t> bytes;
+  if (table) PutTable(*table, &bytes, size_t{config.vector_table_rows()} * config.channels);
+  const size_t at = bytes.size();
+  const size_t rows = (words.size() * 4 + config.channels - 1) / config.channels;
+  bytes.resize(at + rows * config.channels, 0);
+  for (size_t i = 0; i < words.size(); ++i) Put32(words[i], bytes.data() + at + 4 * i);
+  return bytes;
+}
+
+std::vector<uint8_t> PackConstant(const OverlayTensor& t, const HardwareConfig& config) {
+  assert(t.constant != nullptr);
+  const uint32_t cp = config.channels;
+  const size_t plane = size_t{t.height} * t.width;
+  std::vector<uint8_t> bytes(t.groups * plane * cp, 0);
+  for (uint32_t c = 0; c < t.channels; ++c) {
+    for (size_t i = 0; i < plane; ++i) {
+      bytes[((c / cp) * plane + i) * cp + c % cp] = static_cast<uint8_t>(t.constant[c * plane + i]);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace xrun::compiler

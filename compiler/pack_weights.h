@@ -1,0 +1,35 @@
+#ifndef XRUN_COMPILER_PACK_WEIGHTS_H_
+#define XRUN_COMPILER_PACK_WEIGHTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "compiler/lower.h"
+
+namespace xrun::compiler {
+
+/// What one Conv instruction multiplies: output groups × input groups × kernel window part.
+struct ConvPart {
+  uint32_t og0 = 0, ogn = 0, ig0 = 0, ign = 0, kh0 = 0, khn = 0, kw0 = 0, kwn = 0;
+  bool last = true;  ///< carries the output stage: table and records are part of the segment
+};
+
+/// The bytes of the segment as isa/README.md section 5 lays them out. Channels that do not exist get the weight zero
+/// point of their row, so that they add nothing; output channels that do not exist get all zeros.
+std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, uint32_t out_channels,
+                                     const ConvPart& part, const HardwareConfig& config);
+
+/// Segment of a Depthwise instruction for groups [g0, g0 + gn) and kernel rows [kh0, kh0 + khn).
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, uint32_t channels, uint32_t g0, uint32_t gn, uint32_t kh0,
+                                          uint32_t khn, bool last, const HardwareConfig& config);
+
+/// A table alone, padded to whole vector memory rows, then `words` (multipliers by count) if any.
+std::vector<uint8_t> PackTable(const std::optional<Table>& table, const std::vector<uint32_t>& words,
+                               const HardwareConfig& config);
+
+/// A constant operand in the overlay's DRAM layout.
+std::vector<uint8_t> PackConstant(const OverlayTensor& tensor, const HardwareConfig& config);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_PACK_WEIGHTS_H_

@@ -1,0 +1,362 @@
+#include "compiler/quantize/qdq_export.h"
+
+#include <cassert>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <system_error>
+
+#include "compiler/infer_shapes.h"
+#include "compiler/quantize/qdq_nodes.h"
+
+namespace xrun::compiler {
+
+namespace {
+
+std::vector<int64_t> List(const std::array<int64_t, 2>& a) { return {a.begin(), a.end()}; }
+std::vector<int64_t> List(const std::array<int64_t, 4>& a) { return {a.begin(), a.end()}; }
+
+class Exporter {
+ public:
+  explicit Exporter(const Graph& graph) : graph_(graph), writer_(model_.mutable_graph()) {}
+
+  Result<std::string> Run() {
+    model_.set_ir_version(8);
+    model_.set_producer_name("xrun");
+    model_.mutable_graph()->set_name(graph_.name.empty() ? "graph" : graph_.name);
+    names_.resize(graph_.values.size());
+    ReserveNames();
+    for (ValueId id : graph_.inputs) Declare(id, model_.mutable_graph()->add_input());
+    for (const Node& node : graph_.nodes) XRUN_RETURN_IF_ERROR(ExportNode(node));
+    for (ValueId id : graph_.outputs) Declare(id, model_.mutable_graph()->add_output());
+    for (const auto& [key, value] : graph_.metadata) {
+      auto* entry = model_.add_metadata_props();
+      entry->set_key(key);
+      entry->set_value(value);
+    }
+    auto* opset = model_.add_opset_import();
+    opset->set_domain("");
+    opset->set_version(writer_.opset());
+    std::string bytes;
+    if (model_.ByteSizeLong() > static_cast<size_t>(std::numeric_limits<int32_t>::max()) ||
+        !model_.SerializeToString(&bytes)) {
+      return Failure{"the quantized model is larger than 2 GiB, the limit of an ONNX file", ""};
+    }
+    return bytes;
+  }
+
+ private:
+  /// ONNX names of one graph value. An int8 activation has all three, any other value only `plain`.
+  struct Names {
+    std::string plain;        ///< the float tensor, before QuantizeLinear when the value is int8
+    std::string quantized;    ///< the int8 tensor
+    std::string dequantized;  ///< written when it is first read
+    std::string scale, zero_point;
+  };
+  Names& Of(ValueId id) { return names_[static_cast<size_t>(id)]; }
+
+  static bool IsQuantized(const Value& value) { return value.quant.has_value(); }
+
+  /// Model inputs and outputs keep their names whatever else wants them; then the values in order.
+  void ReserveNames() {
+    const auto outside = [&](ValueId id) {
+      std::string& name = IsQuantized(graph_.at(id)) ? Of(id).quantized : Of(id).plain;
+      if (name.empty()) name = writer_.Unique(graph_.at(id).name);
+    };
+    for (ValueId id : graph_.inputs) outside(id);
+    for (ValueId id : graph_.outputs) outside(id);
+    for (const Node& node : graph_.nodes) {
+      for (ValueId id : node.outputs) {
+        Names& names = Of(id);
+        const std::string& name = graph_.at(id).name;
+        if (!IsQuantized(graph_.at(id))) {
+          if (names.plain.empty()) names.plain = writer_.Unique(name);
+        } else if (node.op == Op::kQuantize) {
+          if (names.quantized.empty()) names.quantized = writer_.Unique(name);
+        } else {
+          names.plain = writer_.Unique(names.quantized.empty() ? name : name + "_float");
+          if (names.quantized.empty()) names.quantized = writer_.Unique(name + "_quantized");
+        }
+      }
+    }
+  }
+
+  void Declare(ValueId id, onnx::ValueInfoProto* info) {
+    const Value& value = graph_.at(id);
+    info->set_name(IsQuantized(value) ? Of(id).quantized : Plain(id));
+    auto* type = info->mutable_type()->mutable_tensor_type();
+    type->set_elem_type(value.dtype == DType::kInt8 ? onnx::TensorProto::INT8 : onnx::TensorProto::FLOAT);
+    type->mutable_shape();
+    for (const int64_t d : value.shape) type->mutable_shape()->add_dim()->set_dim_value(d);
+  }
+
+  /// Name of a float tensor; a constant becomes an initializer when it is first read.
+  const std::string& Plain(ValueId id) {
+    Names& names = Of(id);
+    const Value& value = graph_.at(id);
+    if (names.plain.empty()) {
+      assert(value.is_constant());
+      names.plain = writer_.Initializer(value.name, value.dtype, value.shape, value.constant->data());
+    }
+    return names.plain;
+  }
+
+  void NeedParameters(ValueId id) {
+    Names& names = Of(id);
+    if (!names.scale.empty()) return;
+    const Value& value = graph_.at(id);
+    const QuantParams& quant = *value.quant;
+    const auto entries = static_cast<int64_t>(quant.scale.size());
+    const Shape shape = quant.axis < 0 ? Shape{} : Shape{entries};
+    names.scale = writer_.Initializer(value.name + "_scale", DType::kFloat32, shape, quant.scale.data());
+    if (value.dtype == DType::kInt32) return;  // a zero point of an int32 tensor can only be 0 and is left out
+    const std::vector<int8_t> zero(quant.zero_point.begin(), quant.zero_point.end());
+    names.zero_point = writer_.Initializer(value.name + "_zero_point", DType::kInt8, shape, zero.data());
+  }
+
+  void EmitQuantize(ValueId id, const std::string& from) {
+    NeedParameters(id);
+    Names& names = Of(id);
+    writer_.Node("QuantizeLinear", graph_.at(id).name + "_QuantizeLinear", {from, names.scale, names.zero_point},
+                 names.quantized);
+  }
+
+  void EmitDequantize(ValueId id, const std::string& to) {
+    NeedParameters(id);
+    const Value& value = graph_.at(id);
+    Names& names = Of(id);
+    if (names.quantized.empty()) {
+      assert(value.is_constant());
+      names.quantized =
+          writer_.Initializer(value.name + "_quantized", value.dtype, value.shape, value.constant->data());
+    }
+    std::vector<std::string> inputs{names.quantized, names.scale};
+    if (!names.zero_point.empty()) inputs.push_back(names.zero_point);
+    onnx::NodeProto* node = writer_.Node("DequantizeLinear", value.name + "_DequantizeLinear", inputs, to);
+    if (value.quant->axis >= 0) OnnxWriter::Attribute(node, "axis", int64_t{value.quant->axis});
+  }
+
+  /// Name of the float tensor an operator reads for this value.
+  std::string Operand(ValueId id) {
+    if (id == kNone) return "";
+    if (!IsQuantized(graph_.at(id))) return Plain(id);
+    Names& names = Of(id);
+    if (names.dequantized.empty()) {
+      names.dequantized = writer_.Unique(graph_.at(id).name + "_dequantized");
+      EmitDequantize(id, names.dequantized);
+    }
+    return names.dequantized;
+  }
+
+  Status ExportNode(const Node& node) {
+    const ValueId out = node.outputs[0];
+    if (node.op == Op::kQuantize) {
+      EmitQuantize(out, Plain(node.inputs[0]));
+      return {};
+    }
+    if (node.op == Op::kDequantize) {
+      EmitDequantize(node.inputs[0], Plain(out));
+      return {};
+    }
+    const std::string& result = Of(out).plain;
+    const bool clamped = node.clamp && (!std::isinf(node.clamp->lo) || !std::isinf(node.clamp->hi));
+    const std::string raw = clamped ? writer_.Unique(result + "_unclamped") : result;
+    XRUN_RETURN_IF_ERROR(ExportOperator(node, raw));
+    if (clamped) {
+      const auto [lo, hi] = *node.clamp;
+      writer_.Chain(node.name + "_clamp", {{UnaryKind::kClip, static_cast<double>(lo), static_cast<double>(hi)}}, raw,
+                    result);
+    }
+    if (IsQuantized(graph_.at(out))) EmitQuantize(out, result);
+    return {};
+  }
+
+  onnx::NodeProto* Plainly(const Node& node, const std::string& type, const std::string& out) {
+    std::vector<std::string> inputs;
+    for (ValueId id : node.inputs) inputs.push_back(Operand(id));
+    while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
+    return writer_.Node(type, node.name, inputs, out);
+  }
+
+  Status ExportOperator(const Node& node, const std::string& out) {
+    switch (node.op) {
+      case Op::kConv:
+      case Op::kConvTranspose:
+        ExportConv(node, out);
+        return {};
+      case Op::kFullyConnected:
+        return ExportFullyConnected(node, out);
+      case Op::kBatchNorm:
+        OnnxWriter::Attribute(Plainly(node, "BatchNormalization", out), "epsilon", node.as<BatchNormAttrs>().epsilon);
+        return {};
+      case Op::kMaxPool:
+      case Op::kAveragePool:
+        ExportPool(node, out);
+        return {};
+      case Op::kUnary:
+        writer_.Chain(node.name, node.as<UnaryAttrs>().chain, Operand(node.inputs[0]), out);
+        return {};
+      case Op::kConcat:
+      case Op::kSoftmax:
+        OnnxWriter::Attribute(Plainly(node, std::string(Name(node.op)), out), "axis", node.as<AxisAttrs>().axis);
+        return {};
+      case Op::kSlice:
+        ExportSlice(node, out);
+        return {};
+      case Op::kPad: {
+        const auto& attrs = node.as<PadAttrs>();
+        std::vector<int64_t> pads = attrs.before;
+        pads.insert(pads.end(), attrs.after.begin(), attrs.after.end());
+        writer_.Node("Pad", node.name,
+                     {Operand(node.inputs[0]), writer_.Integers(out + "_pads", pads),
+                      writer_.Scalar(out + "_value", attrs.value)},
+                     out);
+        return {};
+      }
+      case Op::kReshape:
+        writer_.Node("Reshape", node.name,
+                     {Operand(node.inputs[0]), writer_.Integers(out + "_shape", graph_.at(node.outputs[0]).shape)},
+                     out);
+        return {};
+      case Op::kTranspose:
+        OnnxWriter::Attribute(Plainly(node, "Transpose", out), "perm", node.as<TransposeAttrs>().perm);
+        return {};
+      case Op::kMatMul:
+      case Op::kAdd:
+      case Op::kSub:
+      case Op::kMul:
+      case Op::kDiv:
+      case Op::kMin:
+      case Op::kMax:
+      case Op::kPow:
+      case Op::kPRelu:
+        // These are called as in ONNX.
+        Plainly(node, std::string(Name(node.op)), out);
+        return {};
+      default:
+        return Failure{"node '" + node.name + "' (" + std::string(Name(node.op)) + ") has no form in ONNX", ""};
+    }
+  }
+
+  void ExportConv(const Node& node, const std::string& out) {
+    const auto& attrs = node.as<ConvAttrs>();
+    onnx::NodeProto* proto = Plainly(node, std::string(Name(node.op)), out);
+    OnnxWriter::Attribute(proto, "kernel_shape", List(attrs.kernel));
+    OnnxWriter::Attribute(proto, "strides", List(attrs.stride));
+    OnnxWriter::Attribute(proto, "dilations", List(attrs.dilation));
+    OnnxWriter::Attribute(proto, "pads", List(attrs.pads));
+    OnnxWriter::Attribute(proto, "group", attrs.groups);
+    if (node.op == Op::kConvTranspose) OnnxWriter::Attribute(proto, "output_padding", List(attrs.output_padding));
+  }
+
+  Status ExportFullyConnected(const Node& node, const std::string& out) {
+    if (graph_.at(node.inputs[0]).shape.size() == 2) {
+      OnnxWriter::Attribute(Plainly(node, "Gemm", out), "transB", int64_t{1});
+      return {};
+    }
+    // MatMul wants the weights as [K,M], and has no bias.
+    const Value& weights = graph_.at(node.inputs[1]);
+    if (!weights.is_constant()) {
+      return Failure{"node '" + node.name + "' (FullyConnected): its weights are not constant", ""};
+    }
+    const int64_t m = weights.shape[0];
+    const int64_t k = weights.shape[1];
+    const size_t size = SizeOf(weights.dtype);
+    std::vector<uint8_t> transposed(weights.constant->size());
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < k; ++j) {
+        std::memcpy(&transposed[static_cast<size_t>(j * m + i) * size],
+                    weights.constant->data() + static_cast<size_t>(i * k + j) * size, size);
+      }
+    }
+    std::string operand = writer_.Initializer(weights.name + "_transposed", weights.dtype, {k, m}, transposed.data());
+    if (IsQuantized(weights)) {
+      NeedParameters(node.inputs[1]);
+      const std::string dequantized = writer_.Unique(weights.name + "_dequantized");
+      onnx::NodeProto* proto =
+          writer_.Node("DequantizeLinear", weights.name + "_DequantizeLinear",
+                       {operand, Of(node.inputs[1]).scale, Of(node.inputs[1]).zero_point}, dequantized);
+      if (weights.quant->axis >= 0) OnnxWriter::Attribute(proto, "axis", int64_t{1 - weights.quant->axis});
+      operand = dequantized;
+    }
+    const bool biased = node.inputs.size() > 2 && node.inputs[2] != kNone;
+    const std::string product = biased ? writer_.Unique(out + "_product") : out;
+    writer_.Node("MatMul", biased ? node.name + "_MatMul" : node.name, {Operand(node.inputs[0]), operand}, product);
+    if (biased) writer_.Node("Add", node.name, {product, Operand(node.inputs[2])}, out);
+    return {};
+  }
+
+  void ExportPool(const Node& node, const std::string& out) {
+    const auto& attrs = node.as<PoolAttrs>();
+    onnx::NodeProto* proto = Plainly(node, std::string(Name(node.op)), out);
+    std::vector<int64_t> pads = List(attrs.pads);
+    pads[2] -= attrs.ceil_pads[0];
+    pads[3] -= attrs.ceil_pads[1];
+    OnnxWriter::Attribute(proto, "kernel_shape", List(attrs.kernel));
+    OnnxWriter::Attribute(proto, "strides", List(attrs.stride));
+    OnnxWriter::Attribute(proto, "pads", pads);
+    if (attrs.ceil_pads != std::array<int64_t, 2>{0, 0}) OnnxWriter::Attribute(proto, "ceil_mode", int64_t{1});
+    if (attrs.dilation != std::array<int64_t, 2>{1, 1}) {
+      if (node.op == Op::kAveragePool) writer_.NeedOpset(19);
+      OnnxWriter::Attribute(proto, "dilations", List(attrs.dilation));
+    }
+    if (node.op == Op::kAveragePool && attrs.count_include_pad) {
+      OnnxWriter::Attribute(proto, "count_include_pad", int64_t{1});
+    }
+  }
+
+  void ExportSlice(const Node& node, const std::string& out) {
+    const auto& attrs = node.as<SliceAttrs>();
+    std::vector<int64_t> axes, ends = attrs.end;
+    for (size_t i = 0; i < ends.size(); ++i) {
+      axes.push_back(static_cast<int64_t>(i));
+      // Before the first element, for a negative step: ONNX would read −1 as the last one.
+      if (ends[i] < 0) ends[i] = std::numeric_limits<int64_t>::min();
+    }
+    writer_.Node(
+        "Slice", node.name,
+        {Operand(node.inputs[0]), writer_.Integers(out + "_starts", attrs.begin), writer_.Integers(out + "_ends", ends),
+         writer_.Integers(out + "_axes", axes), writer_.Integers(out + "_steps", attrs.step)},
+        out);
+  }
+
+  const Graph& graph_;
+  onnx::ModelProto model_;
+  OnnxWriter writer_;
+  std::vector<Names> names_;
+};
+
+}  // namespace
+
+Result<std::string> ExportQdq(const Graph& graph) { return Exporter(graph).Run(); }
+
+Status WriteQdq(const Graph& graph, const std::filesystem::path& file) {
+  XRUN_ASSIGN_OR_RETURN(const std::string bytes, ExportQdq(graph));
+  const std::filesystem::path partial = file.string() + ".partial";
+  const auto fail = [&] {
+    const int error = errno;
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
+    return Failure{
+        "cannot write '" + file.string() + "': " + (error != 0 ? std::strerror(error) : "input/output error"),
+        "check the folder, its permissions and the free space"};
+  };
+  errno = 0;
+  {
+    std::ofstream stream(partial, std::ios::binary | std::ios::trunc);
+    stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    stream.close();
+    if (!stream) return fail();
+  }
+  std::error_code error;
+  std::filesystem::rename(partial, file, error);
+  if (error) {
+    errno = error.value();
+    return fail();
+  }
+  return {};
+}
+
+}  // namespace xrun::compiler

@@ -1,0 +1,94 @@
+#include "compiler/quantize/select.h"
+
+namespace xrun::compiler {
+
+namespace {
+
+bool IsFloatConstant(const Graph& graph, ValueId id) {
+  return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;
+}
+
+bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
+
+}  // namespace
+
+bool KeepsParameters(Op op) {
+  switch (op) {
+    case Op::kMaxPool:
+    case Op::kReshape:
+    case Op::kTranspose:
+    case Op::kSlice:
+    case Op::kPad:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
+  for (ValueId id : node.inputs) {
+    if (id != kNone && graph.at(id).dtype != DType::kFloat32) {
+      return "works on " + std::string(Name(graph.at(id).dtype));
+    }
+  }
+  switch (node.op) {
+    case Op::kConv:
+    case Op::kConvTranspose:
+    case Op::kFullyConnected:
+      if (!IsFloatConstant(graph, node.inputs[1])) return "its weights are not constant";
+      if (node.inputs.size() > 2 && node.inputs[2] != kNone && !IsFloatConstant(graph, node.inputs[2])) {
+        return "its bias is not constant";
+      }
+      return "";
+    case Op::kAdd:
+    case Op::kSub:
+    case Op::kMul:
+    case Op::kMaxPool:
+    case Op::kAveragePool:
+    case Op::kUnary:
+    case Op::kConcat:
+    case Op::kSlice:
+    case Op::kPad:
+    case Op::kReshape:
+    case Op::kTranspose:
+      return "";
+    default:
+      return "has no quantized form";
+  }
+}
+
+std::vector<bool> SelectQuantized(const Graph& graph) {
+  const size_t count = graph.nodes.size();
+  std::vector<bool> selected(count);
+  std::vector<NodeId> producer(graph.values.size(), kNone);
+  std::vector<std::vector<size_t>> consumers(graph.values.size());
+  for (size_t n = 0; n < count; ++n) {
+    selected[n] = WhyNotQuantizable(graph, graph.nodes[n]).empty();
+    for (ValueId id : graph.nodes[n].outputs) producer[static_cast<size_t>(id)] = static_cast<NodeId>(n);
+    for (ValueId id : graph.nodes[n].inputs) {
+      if (id != kNone) consumers[static_cast<size_t>(id)].push_back(n);
+    }
+  }
+  // A cheap operator is worth quantizing only next to one that is quantized anyhow. Graph inputs count as such for
+  // arithmetic, not for mere movement.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t n = 0; n < count; ++n) {
+      const Node& node = graph.nodes[n];
+      if (!selected[n] || IsMatrixOp(node.op)) continue;
+      bool neighbour = false;
+      for (ValueId id : node.inputs) {
+        if (id == kNone || graph.at(id).is_constant()) continue;
+        const NodeId from = producer[static_cast<size_t>(id)];
+        neighbour |= from == kNone ? !KeepsParameters(node.op) : selected[static_cast<size_t>(from)];
+      }
+      for (ValueId id : node.outputs) {
+        for (size_t to : consumers[static_cast<size_t>(id)]) neighbour |= selected[to];
+      }
+      if (!neighbour) selected[n] = false, changed = true;
+    }
+  }
+  return selected;
+}
+
+}  // namespace xrun::compiler

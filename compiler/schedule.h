@@ -1,0 +1,72 @@
+#ifndef XRUN_COMPILER_SCHEDULE_H_
+#define XRUN_COMPILER_SCHEDULE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compiler/lower.h"
+#include "isa/assembly.h"
+#include "isa/hardware_config.h"
+#include "isa/result.h"
+
+namespace xrun::compiler {
+
+/// Upper bounds on tile sizes, 0 = none: how tests force every path of the tiler. Results never depend on them.
+struct TilingLimits {
+  uint32_t rows = 0, cols = 0;     ///< of an output tile
+  uint32_t out_groups = 0;         ///< output channel groups of an instruction
+  uint32_t in_groups = 0;          ///< input channel groups of an instruction (forces partial sums)
+  uint32_t kernel_rows = 0;        ///< kernel rows of an instruction (forces partial sums)
+  bool single_buffer = false;
+  bool keep_on_chip = true;        ///< whole tensors in activation memory where they fit
+};
+
+/// An instruction in emission order: the order in which one engine doing everything could execute the program.
+struct ScheduledInstruction {
+  Instruction instruction;
+  Engine engine = kLoad;
+  int32_t layer = kNone;      ///< index into Partition::layers
+  int32_t segment = kNone;    ///< LoadWeights: the ring segment it fills; Conv: the one it reads
+  bool releases = false;      ///< Conv: last reader of its segment
+};
+
+/// The instructions of one partition's body. Every wait sees its signal earlier in this order, so it is also the proof
+/// that the program cannot deadlock.
+struct Schedule {
+  std::vector<ScheduledInstruction> body;
+  std::array<std::vector<Instruction>, kEngines> prologue;
+  uint32_t segments = 0;
+};
+
+/// The weight section under construction: segments and constants, each at a multiple of 64 bytes.
+struct WeightImage {
+  std::vector<uint8_t> bytes;
+  uint64_t Append(const std::vector<uint8_t>& data);
+};
+
+/// What tiling decided for a layer, for --dump-after=tile and reports.
+struct TileReport {
+  std::string text;
+};
+
+/// Cuts every layer into tiles and emits its instructions: addresses, but no tokens and no ring rows yet. Tensors must
+/// have been placed (PlaceTensors). Failure names the layer and what does not fit.
+Result<Schedule> BuildSchedule(const Partition& partition, const HardwareConfig& config, const TilingLimits& limits,
+                               WeightImage* weights, std::vector<TileReport>* report);
+
+/// Decides which tensors stay on chip and where the others lie in the workspace. Returns its size in bytes.
+uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip);
+
+/// Assigns ring rows to segments so that a body acquires and releases a multiple of the ring.
+void AssignRing(Schedule* schedule, const HardwareConfig& config);
+
+/// Sets wait and signal masks and the prologue's tokens from what instructions read and write.
+void Synchronize(Schedule* schedule, const HardwareConfig& config);
+
+/// One line an instruction: emission order, engine, layer name, disassembly.
+std::string ToText(const Schedule& schedule, const Partition& partition);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_SCHEDULE_H_

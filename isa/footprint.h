@@ -1,0 +1,42 @@
+#ifndef XRUN_ISA_FOOTPRINT_H_
+#define XRUN_ISA_FOOTPRINT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "isa/assembly.h"
+#include "isa/hardware_config.h"
+#include "isa/isa.h"
+
+namespace xrun {
+
+/// The memories an instruction can touch, in the units its footprint counts: activation words, weight ring rows, partial
+/// entries, vector memory rows, vector partial entries, DRAM bytes relative to a base register.
+enum class Memory : uint8_t { kActivation, kWeightRing, kPartial, kVectorMemory, kVectorPartial, kDram };
+
+/// `count` runs of `length` consecutive units, the i-th starting at `start + i * pitch`. Ring rows are given unwrapped:
+/// units at or past weight_rows stand for units modulo weight_rows.
+struct Access {
+  Memory memory = Memory::kActivation;
+  bool write = false;
+  uint8_t base = 0;  ///< base register, for DRAM
+  uint64_t start = 0, length = 0, pitch = 0, count = 1;
+};
+
+/// Everything an instruction reads and writes, exactly: the union of the runs is the set of units its semantics touch
+/// (each at least once). The one source for the verifier's and simulator's limit, initialisation and race checks and for
+/// the compiler's token insertion. The instruction's fields must satisfy CheckFields.
+std::vector<Access> Footprint(const Instruction& instruction, const HardwareConfig& config);
+
+/// Ring rows of a Conv's segment: tables, then per output group parameters (unless `keep`) and weights.
+uint64_t ConvSegmentRows(const Conv& conv, const HardwareConfig& config);
+/// Vector memory rows of a segment.
+uint64_t DepthwiseSegmentRows(const Depthwise& depthwise, const HardwareConfig& config);
+uint64_t PoolSegmentRows(const Pool& pool, const HardwareConfig& config);
+
+/// Pixel groups of a Conv: ceil(out_w · out_h / pixels).
+uint64_t PixelGroups(const Conv& conv, const HardwareConfig& config);
+
+}  // namespace xrun
+
+#endif  // XRUN_ISA_FOOTPRINT_H_

@@ -1,0 +1,193 @@
+#include "runtime/cpu/attributes.h"
+
+#include <array>
+#include <cmath>
+#include <string>
+
+namespace xrun {
+namespace {
+
+// Each attribute struct lists its members once; writer and reader both walk that list.
+template <typename V>
+void VisitMembers(NoAttrs&, V&&) {}
+template <typename V>
+void VisitMembers(ConvAttrs& a, V&& v) {
+  v("kernel", a.kernel), v("stride", a.stride), v("dilation", a.dilation), v("output_padding", a.output_padding);
+  v("pads", a.pads), v("groups", a.groups);
+}
+template <typename V>
+void VisitMembers(PoolAttrs& a, V&& v) {
+  v("kernel", a.kernel), v("stride", a.stride), v("dilation", a.dilation), v("pads", a.pads);
+  v("ceil_pads", a.ceil_pads), v("count_include_pad", a.count_include_pad);
+}
+template <typename V>
+void VisitMembers(BatchNormAttrs& a, V&& v) {
+  v("epsilon", a.epsilon);
+}
+template <typename V>
+void VisitMembers(AxisAttrs& a, V&& v) {
+  v("axis", a.axis);
+}
+template <typename V>
+void VisitMembers(SliceAttrs& a, V&& v) {
+  v("begin", a.begin), v("end", a.end), v("step", a.step);
+}
+template <typename V>
+void VisitMembers(PadAttrs& a, V&& v) {
+  v("before", a.before), v("after", a.after), v("value", a.value);
+}
+template <typename V>
+void VisitMembers(TransposeAttrs& a, V&& v) {
+  v("perm", a.perm);
+}
+template <typename V>
+void VisitMembers(UnaryAttrs& a, V&& v) {
+  v("chain", a.chain);
+}
+
+struct Writer {
+  std::vector<CpuAttribute>* out;
+
+  template <typename T, size_t N>
+  void operator()(const char* name, const std::array<T, N>& x) {
+    out->push_back({name, std::vector<double>(x.begin(), x.end())});
+  }
+  void operator()(const char* name, const std::vector<int64_t>& x) {
+    out->push_back({name, std::vector<double>(x.begin(), x.end())});
+  }
+  void operator()(const char* name, const std::vector<UnaryFunction>& x) {
+    CpuAttribute a{name, {}};
+    for (const UnaryFunction& f : x) {
+      a.values.push_back(static_cast<double>(f.kind));
+      a.values.push_back(f.a);
+      a.values.push_back(f.b);
+    }
+    out->push_back(std::move(a));
+  }
+  template <typename T>
+  void operator()(const char* name, const T& x) {
+    out->push_back({name, {static_cast<double>(x)}});
+  }
+};
+
+struct Reader {
+  const CpuStep* step;
+  Failure* failure;  ///< first one wins
+  size_t read = 0;
+
+  const std::vector<double>* Find(const char* name) {
+    for (const CpuAttribute& a : step->attributes) {
+      if (a.name == name) {
+        ++read;
+        return &a.values;
+      }
+    }
+    Fail(std::string("attribute '") + name + "' is missing");
+    return nullptr;
+  }
+  void Fail(const std::string& why) {
+    if (failure->message.empty()) failure->message = "operator " + step->op + ": " + why;
+  }
+  bool Whole(const char* name, double x) {
+    if (std::trunc(x) == x && std::abs(x) <= 2147483648.0) return true;
+    Fail(std::string("attribute '") + name + "' is not a whole number in range");
+    return false;
+  }
+
+  template <size_t N>
+  void operator()(const char* name, std::array<int64_t, N>& x) {
+    const auto* v = Find(name);
+    if (v == nullptr) return;
+    if (v->size() != N) return Fail(std::string("attribute '") + name + "' has the wrong number of values");
+    for (size_t i = 0; i < N; ++i) {
+      if (!Whole(name, (*v)[i])) return;
+      x[i] = static_cast<int64_t>((*v)[i]);
+    }
+  }
+  void operator()(const char* name, std::vector<int64_t>& x) {
+    const auto* v = Find(name);
+    if (v == nullptr) return;
+    for (double d : *v) {
+      if (!Whole(name, d)) return;
+      x.push_back(static_cast<int64_t>(d));
+    }
+  }
+  void operator()(const char* name, std::vector<UnaryFunction>& x) {
+    const auto* v = Find(name);
+    if (v == nullptr) return;
+    if (v->size() % 3 != 0) return Fail(std::string("attribute '") + name + "' has the wrong number of values");
+    constexpr int kKinds = 0
+#define X(e, n) +1
+        XRUN_FOR_EACH_UNARY(X)
+#undef X
+        ;
+    for (size_t i = 0; i < v->size(); i += 3) {
+      const double kind = (*v)[i];
+      if (!(kind >= 0 && kind < kKinds && std::trunc(kind) == kind)) {
+        return Fail(std::string("attribute '") + name + "' names an unknown function");
+      }
+      x.push_back({static_cast<UnaryKind>(static_cast<int>(kind)), (*v)[i + 1], (*v)[i + 2]});
+    }
+  }
+  double Scalar(const char* name) {
+    const auto* v = Find(name);
+    if (v == nullptr) return 0;
+    if (v->size() != 1) {
+      Fail(std::string("attribute '") + name + "' is not one number");
+      return 0;
+    }
+    return (*v)[0];
+  }
+  void operator()(const char* name, int64_t& x) {
+    const double d = Scalar(name);
+    if (Whole(name, d)) x = static_cast<int64_t>(d);
+  }
+  void operator()(const char* name, bool& x) { x = Scalar(name) != 0; }
+  void operator()(const char* name, float& x) { x = static_cast<float>(Scalar(name)); }
+};
+
+constexpr const char* kClampLo = "clamp_lo";
+constexpr const char* kClampHi = "clamp_hi";
+
+}  // namespace
+
+std::vector<CpuAttribute> AttributesToFile(const Attributes& attributes, const std::optional<Clamp>& clamp) {
+  std::vector<CpuAttribute> out;
+  Attributes copy = attributes;
+  std::visit([&](auto& a) { VisitMembers(a, Writer{&out}); }, copy);
+  if (clamp) {
+    out.push_back({kClampLo, {clamp->lo}});
+    out.push_back({kClampHi, {clamp->hi}});
+  }
+  return out;
+}
+
+Result<OpFromFile> OpFromStep(const CpuStep& step) {
+  OpFromFile result;
+  bool known = false;
+#define X(enumerator, name, attrs) \
+  if (step.op == name) {           \
+    result.op = Op::enumerator;    \
+    result.attributes = attrs{};   \
+    known = true;                  \
+  }
+  XRUN_FOR_EACH_OP(X)
+#undef X
+  if (!known) return Failure{"unknown CPU operator '" + step.op + "'", "compile the model with this version"};
+  Failure failure;
+  Reader reader{&step, &failure};
+  std::visit([&](auto& a) { VisitMembers(a, reader); }, result.attributes);
+  for (const CpuAttribute& a : step.attributes) {
+    if (a.name != kClampLo && a.name != kClampHi) continue;
+    if (!result.clamp) result.clamp = Clamp{0, 0};
+    float& bound = a.name == kClampLo ? result.clamp->lo : result.clamp->hi;
+    bound = static_cast<float>(a.values.size() == 1 ? a.values[0] : std::nan(""));
+    ++reader.read;
+  }
+  if (result.clamp && !(result.clamp->lo <= result.clamp->hi)) reader.Fail("clamp bounds are not in order");
+  if (failure.message.empty() && reader.read != step.attributes.size()) reader.Fail("an unknown attribute");
+  if (!failure.message.empty()) return failure;
+  return result;
+}
+
+}  // namespace xrun

@@ -1,0 +1,110 @@
+#include "runtime/cpu/kernels.h"
+
+#include <cassert>
+
+#include "runtime/cpu/op_kernels.h"
+
+namespace xrun::cpu {
+
+namespace {
+
+/// Operators whose loops do not apply the fused clamp themselves.
+void ApplyClamp(const OpCall& call, Workers& workers) {
+  if (!call.clamp) return;
+  const float lo = call.clamp->lo;
+  const float hi = call.clamp->hi;
+  for (const Tensor& output : call.outputs) {
+    if (output.dtype != DType::kFloat32) continue;
+    float* data = output.as<float>();
+    ForRanges(workers, Elements(output), kElementsPerTask, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        float v = data[i];
+        v = v < lo ? lo : v;
+        data[i] = v > hi ? hi : v;
+      }
+    });
+  }
+}
+
+}  // namespace
+
+size_t ScratchBytes(const OpCall& call, int workers) {
+  switch (call.op) {
+    case Op::kConv:
+      return ConvScratchBytes(call, workers);
+    case Op::kFullyConnected:
+      return FullyConnectedScratchBytes(call, workers);
+    case Op::kMatMul:
+      return MatMulScratchBytes(call, workers);
+    default:
+      return 0;
+  }
+}
+
+size_t PackedWeightFloats(const OpCall& call) { return call.op == Op::kConv ? ConvPackedFloats(call) : 0; }
+
+void PackWeights(const OpCall& call, float* packed) {
+  if (call.op == Op::kConv) ConvPack(call, packed);
+}
+
+void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
+  assert(scratch.size() >= ScratchBytes(call, workers.count()));
+  switch (call.op) {
+    case Op::kConv:
+      return RunConv(call, scratch.data(), workers);
+    case Op::kConvTranspose:
+      return RunConvTranspose(call, workers);
+    case Op::kFullyConnected:
+      return RunFullyConnected(call, scratch.data(), workers);
+    case Op::kMatMul:
+      RunMatMul(call, scratch.data(), workers);
+      break;
+    case Op::kBatchNorm:
+      RunBatchNorm(call, workers);
+      break;
+    case Op::kMaxPool:
+    case Op::kAveragePool:
+      RunPool(call, workers);
+      break;
+    case Op::kAdd:
+    case Op::kSub:
+    case Op::kMul:
+    case Op::kDiv:
+    case Op::kMin:
+    case Op::kMax:
+    case Op::kPow:
+    case Op::kPRelu:
+      RunBinary(call, workers);
+      break;
+    case Op::kUnary:
+      RunUnary(call, workers);
+      break;
+    case Op::kConcat:
+      RunConcat(call, workers);
+      break;
+    case Op::kSlice:
+      RunSlice(call, workers);
+      break;
+    case Op::kPad:
+      RunPad(call, workers);
+      break;
+    case Op::kReshape:
+      RunReshape(call);
+      break;
+    case Op::kTranspose:
+      RunTranspose(call, workers);
+      break;
+    case Op::kSoftmax:
+      RunSoftmax(call, workers);
+      break;
+    case Op::kQuantize:
+      RunQuantize(call, workers);
+      break;
+    case Op::kDequantize:
+      RunDequantize(call, workers);
+      break;
+  }
+  ApplyClamp(call, workers);
+}
+
+}  // namespace xrun::cpu

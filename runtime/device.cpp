@@ -1,0 +1,58 @@
+#include "runtime/device.h"
+
+#include "runtime/io/suggest.h"
+#include "runtime/sim_device.h"
+
+namespace xrun::runtime {
+namespace {
+
+/// What each bit of the capability word means, bit 0 first (isa/README.md, section 7).
+constexpr const char* kCapabilityNames[] = {"the base instruction set"};
+
+std::string CapabilityText(uint64_t bits) {
+  std::string text;
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    if ((bits >> bit & 1) == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += bit < std::size(kCapabilityNames) ? kCapabilityNames[bit] : "capability " + std::to_string(bit);
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Device>> OpenDevice(const std::string& name) {
+  const std::string kind = name.substr(0, name.find(':'));
+  if (kind == "sim") return OpenSimDevice(name);
+  if (kind == "csim") {
+    return Failure{"device '" + name + "': this build has no C simulation of the overlay",
+                   "the instruction-level simulator is device 'sim'"};
+  }
+  if (kind == "xrt") {
+    return Failure{"device '" + name + "': this build has no XRT support",
+                   "the instruction-level simulator is device 'sim'"};
+  }
+  std::string hint = io::DidYouMean(kind, {"sim", "csim", "xrt"});
+  if (hint.empty()) hint = "devices are sim, csim and xrt:N";
+  return Failure{"unknown device '" + name + "'", hint};
+}
+
+Status CheckProgram(const Device& device, const Program& program) {
+  const std::string who = "program '" + program.model_name + "'";
+  if (const auto& config = device.config(); config && Fingerprint(*config) != Fingerprint(program.config)) {
+    std::string fields;
+    for (const std::string& field : FunctionalDifferences(program.config, *config)) {
+      fields += (fields.empty() ? "" : "; ") + field;
+    }
+    return Failure{who + " was compiled for configuration " + program.config.name + ", device '" + device.name() +
+                       "' has " + config->name + " (program here, device there: " + fields + ")",
+                   "compile again: xcompile MODEL.onnx --arch " + config->name};
+  }
+  if (const uint64_t missing = program.capabilities & ~device.capabilities(); missing != 0) {
+    return Failure{who + " needs what device '" + device.name() + "' lacks: " + CapabilityText(missing),
+                   "compile again for this device, or use a newer overlay"};
+  }
+  return {};
+}
+
+}  // namespace xrun::runtime

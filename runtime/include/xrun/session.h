@@ -1,0 +1,114 @@
+#ifndef XRUN_SESSION_H_
+#define XRUN_SESSION_H_
+
+#include <chrono>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xrun/device.h"
+#include "xrun/error.h"
+#include "xrun/program.h"
+#include "xrun/tensor.h"
+
+namespace xrun::api {
+
+struct SessionOptions {
+  /// Requests whose memory is set up in advance, and the most that run() has under way at a time. 1…1024.
+  unsigned in_flight = 4;
+  /// From submit to completion, waiting for its turn included; 0: none. A request that exceeds it fails with kTimeout;
+  /// if it shared a launch, the others of that launch are run again.
+  std::chrono::nanoseconds timeout{0};
+  /// Launches under way at a time; 0: as many as the device can do (simulator: one a processor), at most `in_flight`.
+  unsigned launches = 0;
+  /// Waiting requests that may be put into one launch, 1…16.
+  unsigned requests_per_launch = 8;
+  /// Threads of a CPU partition within one launch; 0: the processors shared out among the launches. Output bytes do not
+  /// depend on it.
+  unsigned cpu_threads = 0;
+};
+
+/// Told on a thread of the session when a request is done; `error` is null when it went well and lives until the
+/// function returns. Must not throw, and must not destroy the Request; may submit it again.
+using Callback = std::function<void(const Error* error)>;
+
+/// One execution of the program with memory of its own, to be filled, submitted, waited for, and used again. One thread
+/// at a time may use it (cancel() excepted). It keeps the session's insides alive. Destroying it cancels what is under
+/// way.
+///
+/// "Zero copy" means: input() and output() are the memory that the runtime itself works on; nothing is copied between
+/// the caller's array and another of the same layout. The overlay's own layout is channel-group-major, so on the way to
+/// the device int8 elements are still rearranged once, on the thread that makes the launch.
+class XRUN_API Request {
+ public:
+  Request(Request&&) noexcept;
+  Request& operator=(Request&&) noexcept;
+  ~Request();
+
+  /// Memory of an input or output; throws Error for an unknown name. Not to be touched between submit() and completion.
+  /// Inputs keep their contents from one submit() to the next.
+  TensorMemory input(std::string_view name) const;
+  TensorMemory output(std::string_view name) const;
+
+  /// Queues it; returns at once. Throws Error when it is under way already.
+  void submit();
+  void submit(Callback callback);
+
+  /// Until it is done (its callback has returned). Throws its Error if it failed, and when it was never submitted. With
+  /// a callback that submits again: until the last one is done.
+  void wait();
+  /// False when it is still under way after `duration`, which changes nothing about it.
+  bool wait_for(std::chrono::nanoseconds duration);
+
+  /// Asks a request under way to end early with kCancelled; any thread may call it. One that is done stays as it is.
+  void cancel();
+
+ private:
+  friend class Session;
+  struct Impl;
+  explicit Request(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A program on a device. Every member may be called from several threads at once.
+class XRUN_API Session {
+ public:
+  /// Throws Error when the program does not fit the device: the configuration fields that differ are named, with the
+  /// command that recompiles.
+  Session(const Device& device, const Program& program, const SessionOptions& options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+
+  /// Runs once and returns when done. Each input is given once; outputs left out are not copied. Arrays are in the
+  /// model's layout and either of the tensor's own type, or float for int8 tensors: then they are quantized and
+  /// dequantized on the way. Arrays N times as large as the tensors (the same N for all) are N runs, one after another
+  /// in memory, with up to `in_flight` of them under way. When all requests are in use by other threads, waits for one.
+  /// Allocates nothing once warm. Throws Error; then outputs of runs that were completed may be written.
+  void run(std::initializer_list<NamedInput> inputs, std::initializer_list<NamedOutput> outputs);
+  void run(std::span<const NamedInput> inputs, std::span<const NamedOutput> outputs);
+
+  /// A request of the caller's own. Never waits: beyond `in_flight` its memory is allocated now.
+  Request request();
+
+  /// One sample from a picture (or .npy) by the program's preprocessing, as float values for input `name` (which may be
+  /// empty when there is one input): what `run` takes.
+  std::vector<float> preprocess(const std::string& path, std::string_view name = {}) const;
+
+ private:
+  friend class Request;
+  friend struct xrun::internal::Access;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace xrun::api
+
+#endif  // XRUN_SESSION_H_

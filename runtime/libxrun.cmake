@@ -1,0 +1,39 @@
+# libxrun. Two forms of the same objects:
+#   xrun          the shared library that users link: hidden symbols but for the API
+#   xrun_runtime  a static one for tests of the insides
+find_package(Threads REQUIRED)
+
+add_library(xrun_runtime STATIC
+  arguments.cpp
+  device.cpp
+  executor.cpp
+  layout.cpp
+  plan.cpp
+  program.cpp
+  quantize.cpp
+  request_state.cpp
+  scheduler.cpp
+  session.cpp
+  sim_device.cpp
+  tensor.cpp)
+target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
+target_link_libraries(xrun_runtime PRIVATE xrun_warnings
+                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+# Per-element loops that the compiler vectorises.
+set_source_files_properties(quantize.cpp PROPERTIES COMPILE_OPTIONS "-O3;-fno-trapping-math")
+set_source_files_properties(layout.cpp PROPERTIES COMPILE_OPTIONS "-O3")
+
+add_library(xrun SHARED $<TARGET_OBJECTS:xrun_runtime>)
+set_target_properties(xrun PROPERTIES
+  VERSION ${PROJECT_VERSION}
+  SOVERSION 0
+  LINKER_LANGUAGE CXX)
+target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
+target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+# Only the API leaves the library, whatever its objects and the static libraries inside define; nothing is left undefined.
+target_link_options(xrun PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
+set_target_properties(xrun PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
+if(NOT XRUN_SANITIZE)
+  target_link_options(xrun PRIVATE -Wl,--no-undefined)
+endif()

@@ -1,0 +1,369 @@
+#include "runtime/scheduler.h"
+
+#include <algorithm>
+#include <cassert>
+#include <system_error>
+#include <utility>
+
+namespace xrun::runtime {
+namespace {
+
+std::string Seconds(std::chrono::nanoseconds time) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  if (us < 1000) return std::to_string(us) + " us";
+  if (us < 1000000) return std::to_string(us / 1000) + " ms";
+  std::string text = std::to_string(us / 1000000);
+  if (us % 1000000 != 0) text += "." + std::to_string(us % 1000000 / 100000);
+  return text + " s";
+}
+
+}  // namespace
+
+Scheduler::Scheduler(std::shared_ptr<Device> device, std::shared_ptr<const Plan> plan, const SchedulerOptions& options)
+    : device_(std::move(device)), plan_(std::move(plan)), options_(options) {}
+
+Result<std::unique_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Device> device, std::shared_ptr<const Plan> plan,
+                                                     const SchedulerOptions& options) {
+  assert(options.group >= 1 && options.group <= kMaxGroup && options.lanes >= 1);
+  std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(device), std::move(plan), options));
+  XRUN_ASSIGN_OR_RETURN(scheduler->loaded_, scheduler->device_->Load(scheduler->plan_->program));
+  for (uint32_t i = 0; i < options.lanes; ++i) {
+    XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(options.group));
+    scheduler->lanes_.push_back(std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads));
+    scheduler->ReturnLane(scheduler->lanes_.back().get());
+  }
+  for (uint32_t i = 0; i < options.in_flight; ++i) {
+    XRUN_ASSIGN_OR_RETURN(auto request, RequestState::Create(scheduler->plan_, *scheduler->device_));
+    request->next = scheduler->free_;
+    scheduler->free_ = request.get();
+    scheduler->requests_.push_back(std::move(request));
+  }
+  if (options.timeout.count() > 0) scheduler->watchdog_ = std::thread([s = scheduler.get()] { s->WatchLoop(); });
+  return scheduler;
+}
+
+Scheduler::~Scheduler() {
+  {
+    const Lock lock(mutex_);
+    stop_ = true;
+  }
+  work_.notify_all();
+  watch_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  if (watchdog_.joinable()) watchdog_.join();
+}
+
+Result<RequestState*> Scheduler::Take(Lock& lock) {
+  if (free_ == nullptr) {
+    lock.unlock();
+    auto created = RequestState::Create(plan_, *device_);
+    lock.lock();
+    if (!created.ok()) return std::move(created).failure();
+    requests_.push_back(std::move(created).value());
+    return requests_.back().get();
+  }
+  RequestState* request = free_;
+  free_ = request->next;
+  request->next = nullptr;
+  request->phase = Phase::kIdle;
+  return request;
+}
+
+Result<RequestState*> Scheduler::Acquire() {
+  Lock lock(mutex_);
+  return Take(lock);
+}
+
+Result<RequestState*> Scheduler::AcquireForRun() {
+  Lock lock(mutex_);
+  run_slot_.wait(lock, [this] { return runs_ < options_.in_flight; });
+  ++runs_;
+  auto taken = Take(lock);
+  if (!taken.ok()) --runs_;
+  return taken;
+}
+
+Result<RequestState*> Scheduler::TryAcquireForRun() {
+  Lock lock(mutex_);
+  if (runs_ >= options_.in_flight) return nullptr;
+  ++runs_;
+  auto taken = Take(lock);
+  if (!taken.ok()) --runs_;
+  return taken;
+}
+
+void Scheduler::Release(RequestState* request) {
+  Cancel(request);
+  Wait(request);
+  const Lock lock(mutex_);
+  request->next = free_;
+  free_ = request;
+}
+
+void Scheduler::ReleaseFromRun(RequestState* request) {
+  Release(request);
+  const Lock lock(mutex_);
+  --runs_;
+  run_slot_.notify_one();
+}
+
+void Scheduler::Begin(RequestState* request, api::Callback callback) {
+  ++request->generation;
+  request->cancelled = request->timed_out = request->failed = false;
+  request->callback = std::move(callback);
+  if (options_.timeout.count() > 0) {
+    request->submitted = Clock::now();
+    request->deadline = request->submitted + options_.timeout;
+    if (watchdog_asleep_) watch_.notify_one();
+  }
+}
+
+bool Scheduler::Submit(RequestState* request, api::Callback callback) {
+  const Lock lock(mutex_);
+  if (request->phase == Phase::kQueued || request->phase == Phase::kRunning) return false;
+  StartThreads();
+  Begin(request, std::move(callback));
+  Enqueue(request);
+  return true;
+}
+
+void Scheduler::RunNow(RequestState* request) {
+  Lock lock(mutex_);
+  if (first_ == nullptr && free_lanes_ != nullptr) {
+    Begin(request, nullptr);
+    LaneState* lane = TakeLane();
+    Assign(lane, request);
+    RunGroup(lane, lock);
+    ReturnLane(lane);
+    return;
+  }
+  StartThreads();
+  Begin(request, nullptr);
+  Enqueue(request);
+  request->done.wait(lock, [&] { return request->phase == Phase::kDone; });
+}
+
+bool Scheduler::Wait(RequestState* request, Clock::time_point until) {
+  Lock lock(mutex_);
+  const auto done = [&] { return request->phase == Phase::kDone || request->phase == Phase::kIdle; };
+  if (until != Clock::time_point::max()) return request->done.wait_until(lock, until, done);
+  request->done.wait(lock, done);
+  return true;
+}
+
+void Scheduler::Cancel(RequestState* request) {
+  Lock lock(mutex_);
+  if (request->phase == Phase::kQueued) {
+    RemoveFromQueue(request);
+    request->cancelled = true;
+    FailEarly(request);
+    Complete(request, lock);
+  } else if (request->phase == Phase::kRunning) {
+    request->cancelled = true;
+    request->lane->abort.store(true, std::memory_order_relaxed);
+  }
+}
+
+void Scheduler::SetListener(StepListener listener) {
+  const Lock lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+void Scheduler::Enqueue(RequestState* request) {
+  request->phase = Phase::kQueued;
+  request->next = nullptr;
+  (first_ == nullptr ? first_ : last_->next) = request;
+  last_ = request;
+  ++queued_;
+  if (free_lanes_ != nullptr) work_.notify_one();
+}
+
+RequestState* Scheduler::PopQueue() {
+  RequestState* request = first_;
+  first_ = request->next;
+  if (first_ == nullptr) last_ = nullptr;
+  request->next = nullptr;
+  --queued_;
+  return request;
+}
+
+void Scheduler::RemoveFromQueue(RequestState* request) {
+  RequestState** link = &first_;
+  RequestState* before = nullptr;
+  while (*link != request) {
+    before = *link;
+    link = &(*link)->next;
+  }
+  *link = request->next;
+  if (last_ == request) last_ = before;
+  request->next = nullptr;
+  --queued_;
+}
+
+LaneState* Scheduler::TakeLane() {
+  LaneState* lane = free_lanes_;
+  free_lanes_ = lane->next;
+  --free_lane_count_;
+  lane->group_size = 0;
+  lane->abort.store(false, std::memory_order_relaxed);
+  return lane;
+}
+
+void Scheduler::ReturnLane(LaneState* lane) {
+  lane->group_size = 0;
+  lane->next = free_lanes_;
+  free_lanes_ = lane;
+  ++free_lane_count_;
+  if (first_ != nullptr) work_.notify_one();
+}
+
+void Scheduler::Assign(LaneState* lane, RequestState* request) {
+  request->phase = Phase::kRunning;
+  request->lane = lane;
+  lane->group[lane->group_size++] = request;
+}
+
+void Scheduler::StartThreads() {
+  while (threads_.size() < options_.lanes) {
+    try {
+      threads_.emplace_back([this] { WorkLoop(); });
+    } catch (const std::system_error&) {
+      if (threads_.empty()) throw;
+      return;  // fewer threads do the work
+    }
+  }
+}
+
+void Scheduler::WorkLoop() {
+  Lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [this] { return stop_ || (first_ != nullptr && free_lanes_ != nullptr); });
+    if (stop_) return;
+    const uint32_t share = (queued_ + free_lane_count_ - 1) / free_lane_count_;
+    const uint32_t count = std::clamp(share, 1U, listener_ ? 1U : options_.group);
+    LaneState* lane = TakeLane();
+    for (uint32_t i = 0; i < count; ++i) Assign(lane, PopQueue());
+    RunGroup(lane, lock);
+    ReturnLane(lane);
+  }
+}
+
+void Scheduler::RunGroup(LaneState* lane, Lock& lock) {
+  const size_t count = lane->group_size;
+  if (count > 1) {
+    lock.unlock();
+    const bool ok = Execute(*plan_, *lane, {lane->group.data(), count}, listener_);
+    lock.lock();
+    if (ok) {
+      for (size_t i = 0; i < count; ++i) Complete(lane->group[i], lock);
+      return;
+    }
+  }
+  for (size_t i = 0; i < count; ++i) RunAlone(lane, lane->group[i], lock);
+}
+
+void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
+  for (;;) {
+    if (request->cancelled || request->timed_out) {
+      FailEarly(request);
+      break;
+    }
+    lane->abort.store(false, std::memory_order_relaxed);
+    lock.unlock();
+    const bool ok = Execute(*plan_, *lane, {&request, 1}, listener_);
+    lock.lock();
+    if (ok) break;
+    // An abort was meant for this request, or for another of its group: then this one starts again.
+    if (lane->outcome.state == LaunchState::kAborted) continue;
+    request->failed = true;
+    request->code =
+        lane->outcome.state == LaunchState::kCycleLimit ? api::ErrorCode::kTimeout : api::ErrorCode::kDevice;
+    request->failure = std::move(lane->outcome.failure);
+    break;
+  }
+  Complete(request, lock);
+}
+
+void Scheduler::FailEarly(RequestState* request) {
+  request->failed = true;
+  const std::string where = request->phase == Phase::kQueued ? "while it waited for its turn" : "while it was running";
+  if (request->timed_out) {
+    request->code = api::ErrorCode::kTimeout;
+    request->failure = {
+        "request not done after " + Seconds(options_.timeout) + ", the session's timeout; it ended " + where,
+        "raise the session's timeout, or keep fewer requests in flight"};
+  } else {
+    request->code = api::ErrorCode::kCancelled;
+    request->failure = {"request cancelled " + where, ""};
+  }
+}
+
+void Scheduler::Complete(RequestState* request, Lock& lock) {
+  request->lane = nullptr;
+  request->phase = Phase::kDone;
+  if (request->callback) {
+    request->phase = Phase::kCallback;
+    const uint64_t generation = request->generation;
+    // The callback may submit again, with another one: this one lives here.
+    const api::Callback callback = std::exchange(request->callback, nullptr);
+    std::unique_ptr<const api::Error> error;
+    if (request->failed) {
+      error = std::make_unique<api::Error>(request->code, request->failure.message, request->failure.hint);
+    }
+    lock.unlock();
+    callback(error.get());
+    lock.lock();
+    if (request->generation != generation) return;
+    request->phase = Phase::kDone;
+  }
+  request->done.notify_all();
+}
+
+void Scheduler::Expire(Clock::time_point now, Clock::time_point& next) {
+  for (const auto& lane : lanes_) {
+    for (size_t i = 0; i < lane->group_size; ++i) {
+      RequestState* request = lane->group[i];
+      if (request->phase != Phase::kRunning || request->lane != lane.get() || request->timed_out) continue;
+      if (request->deadline > now) {
+        next = std::min(next, request->deadline);
+        continue;
+      }
+      request->timed_out = true;
+      lane->abort.store(true, std::memory_order_relaxed);
+    }
+  }
+  if (first_ != nullptr) next = std::min(next, first_->deadline);
+}
+
+void Scheduler::WatchLoop() {
+  Lock lock(mutex_);
+  bool lingered = false;
+  while (!stop_) {
+    const auto now = Clock::now();
+    // Deadlines ascend along the queue: all requests of a session have the same timeout.
+    while (first_ != nullptr && first_->deadline <= now) {
+      RequestState* request = PopQueue();
+      request->timed_out = true;
+      FailEarly(request);
+      Complete(request, lock);
+    }
+    auto next = Clock::time_point::max();
+    Expire(now, next);
+    if (next != Clock::time_point::max()) {
+      lingered = false;
+      watch_.wait_until(lock, next);
+    } else if (!lingered) {
+      // A request submitted from now on cannot expire before this wait ends: submitting need not wake this thread,
+      // which would cost more than a small network.
+      lingered = true;
+      watch_.wait_for(lock, options_.timeout);
+    } else {
+      watchdog_asleep_ = true;
+      watch_.wait(lock);
+      watchdog_asleep_ = false;
+      lingered = false;
+    }
+  }
+}
+
+}  // namespace xrun::runtime

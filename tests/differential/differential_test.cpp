@@ -1,0 +1,151 @@
+// Random quantized graphs through compiler and simulator against the oracle: same bytes on every configuration, at every
+// tiling, at every optimization level. Each test prints nothing; a failure names seed, configuration and tiling, and
+// XRUN_SEED=… runs that seed alone. XRUN_RANDOM_GRAPHS=N runs N seeds a test.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "isa/hardware_config.h"
+#include "random_graph.h"
+#include "run_both.h"
+
+namespace xrun::testing {
+namespace {
+
+using compiler::CompileOptions;
+using compiler::Graph;
+
+/// Ways of cutting layers that reach every path of the tiler.
+struct Variant {
+  std::string name;
+  int optimization;
+  compiler::TilingLimits tiling;
+};
+
+Variant RandomVariant(uint64_t seed) {
+  std::mt19937_64 random(seed ^ 0x9E3779B97F4A7C15ULL);
+  const auto pick = [&](uint32_t n) { return static_cast<uint32_t>(random() % n); };
+  Variant v;
+  v.optimization = static_cast<int>(pick(3));
+  if (pick(3) != 0) v.tiling.rows = 1 + pick(5);
+  if (pick(3) == 0) v.tiling.cols = 1 + pick(6);
+  if (pick(2) == 0) v.tiling.out_groups = 1 + pick(2);
+  if (pick(3) == 0) v.tiling.in_groups = 1 + pick(2);
+  if (pick(4) == 0) v.tiling.kernel_rows = 1 + pick(2);
+  v.tiling.single_buffer = pick(3) == 0;
+  v.tiling.keep_on_chip = pick(3) != 0;
+  v.name = "-O" + std::to_string(v.optimization) + " rows=" + std::to_string(v.tiling.rows) +
+           " cols=" + std::to_string(v.tiling.cols) + " out-groups=" + std::to_string(v.tiling.out_groups) +
+           " in-groups=" + std::to_string(v.tiling.in_groups) + " kernel-rows=" + std::to_string(v.tiling.kernel_rows) +
+           (v.tiling.single_buffer ? " single-buffer" : "") + (v.tiling.keep_on_chip ? "" : " no-on-chip");
+  return v;
+}
+
+/// A configuration so small that every limit is met: short ring, few partial sums, little activation memory.
+HardwareConfig Tiny() {
+  HardwareConfig c;
+  c.name = "tiny";
+  c.pixels = 3;
+  c.channels = 5;
+  c.activation_rows = 64;
+  c.weight_rows = 64;
+  c.partial_entries = 7;
+  c.vector_rows = 256;
+  c.vector_partial_entries = 16;
+  c.requant_lanes = 5;
+  c.vector_pixels = 2;
+  return c;
+}
+
+std::vector<uint64_t> Seeds(uint64_t first, uint64_t count) {
+  if (const char* seed = std::getenv("XRUN_SEED")) return {std::strtoull(seed, nullptr, 10)};
+  if (const char* n = std::getenv("XRUN_RANDOM_GRAPHS")) count = std::strtoull(n, nullptr, 10);
+  std::vector<uint64_t> seeds(count);
+  for (uint64_t i = 0; i < count; ++i) seeds[i] = first + i;
+  return seeds;
+}
+
+/// Compiles and runs one variant; empty when it agrees with the oracle. A layer that cannot fit the tiny configuration is
+/// allowed to be refused, on every other it is not.
+std::string CheckVariant(const Graph& graph, const Tensors& inputs, const Tensors& want, const HardwareConfig& config,
+                         const Variant& variant, int* refused) {
+  CompileOptions options;
+  options.config = config;
+  options.optimization = variant.optimization;
+  options.tiling = variant.tiling;
+  const std::string where = config.name + " " + variant.name + ": ";
+  auto program = compiler::Compile(graph, options);
+  if (!program.ok()) {
+    const std::string message = program.failure().ToString();
+    if (config.name == "tiny" && message.find("fits tiny") != std::string::npos) {
+      ++*refused;
+      return "";
+    }
+    return where + message;
+  }
+  std::string error;
+  const Tensors got = RunProgram(*program, inputs, 2, &error);
+  if (!error.empty()) return where + error;
+  const std::string difference = Difference(got, want);
+  return difference.empty() ? "" : where + difference;
+}
+
+void CheckSeed(Graph (*make)(uint64_t), uint64_t seed, int variants, int* refused) {
+  const Graph graph = make(seed);
+  SCOPED_TRACE("XRUN_SEED=" + std::to_string(seed));
+  const Status valid = compiler::Verify(graph);
+  ASSERT_TRUE(valid.ok()) << valid.failure().ToString();
+  const Tensors inputs = RandomInputs(graph, seed + 1);
+  std::string error;
+  const Tensors want = RunOracle(graph, inputs, &error);
+  ASSERT_EQ(error, "");
+  ASSERT_FALSE(want.empty());
+  const std::vector<HardwareConfig>& configs = BuiltInConfigs();
+  for (int i = 0; i < variants; ++i) {
+    const uint64_t mix = seed * 31 + static_cast<uint64_t>(i);
+    const HardwareConfig config = i == 0 ? Tiny() : configs[mix % configs.size()];
+    const Variant variant = i == 1 ? Variant{"-O2", 2, {}} : RandomVariant(mix);
+    const std::string failure = CheckVariant(graph, inputs, want, config, variant, refused);
+    ASSERT_EQ(failure, "");
+  }
+}
+
+TEST(Differential, RandomLayers) {
+  int refused = 0;
+  const auto seeds = Seeds(1, 2000);
+  for (const uint64_t seed : seeds) {
+    CheckSeed(RandomLayer, seed, 3, &refused);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_LE(refused, static_cast<int>(seeds.size()) / 10);
+}
+
+TEST(Differential, RandomGraphs) {
+  int refused = 0;
+  const auto seeds = Seeds(100000, 800);
+  for (const uint64_t seed : seeds) {
+    CheckSeed(RandomGraph, seed, 3, &refused);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_LE(refused, static_cast<int>(seeds.size()) / 5);
+}
+
+/// Every configuration and several tilings for the same graph: one quantized graph, one set of bytes.
+TEST(Differential, AllConfigurations) {
+  int refused = 0;
+  for (const uint64_t seed : Seeds(500000, 25)) {
+    const Graph graph = RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Tensors want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    for (const HardwareConfig& config : BuiltInConfigs()) {
+      for (const Variant& variant : {Variant{"-O0", 0, {}}, Variant{"-O2", 2, {}}, RandomVariant(seed)}) {
+        ASSERT_EQ(CheckVariant(graph, inputs, want, config, variant, &refused), "") << "XRUN_SEED=" << seed;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace xrun::testing

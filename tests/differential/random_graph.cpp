@@ -1,0 +1,347 @@
+#include "random_graph.h"
+
+#include <cmath>
+
+namespace xrun::testing {
+
+using compiler::Graph;
+using compiler::kNone;
+using compiler::Node;
+using compiler::QuantParams;
+using compiler::Shape;
+using compiler::Value;
+using compiler::ValueId;
+
+namespace {
+
+int64_t OutSize(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after) {
+  return (in + before + after - (kernel - 1) * dilation - 1) / stride + 1;
+}
+
+float ScaleOf(const Value& v) { return v.quant->scale[0]; }
+
+}  // namespace
+
+ValueId GraphMaker::NewInt8(const Shape& shape, float scale) {
+  Value v;
+  v.name = "v" + std::to_string(counter_++);
+  v.dtype = DType::kInt8;
+  v.shape = shape;
+  v.quant = QuantParams{{scale}, {static_cast<int32_t>(Chance(30) ? 0 : Pick(-128, 127))}, -1};
+  return graph.AddValue(std::move(v));
+}
+
+ValueId GraphMaker::AddNode(Op op, Attributes attrs, std::vector<ValueId> inputs, const Shape& shape, float scale,
+                            bool clampable) {
+  const ValueId out = NewInt8(shape, scale);
+  Node node;
+  node.name = "n" + std::to_string(counter_++);
+  node.op = op;
+  node.attrs = std::move(attrs);
+  node.inputs = std::move(inputs);
+  node.outputs = {out};
+  node.origin = {node.name};
+  if (clampable && Chance(40)) {
+    const float lo = Chance(70) ? 0.0F : -scale * static_cast<float>(Pick(1, 60));
+    const float hi = Chance(50) ? INFINITY : scale * static_cast<float>(Pick(10, 100)) * 1.013F;
+    node.clamp = Clamp{lo, hi};
+  }
+  graph.nodes.push_back(std::move(node));
+  return out;
+}
+
+ValueId GraphMaker::Input(const Shape& shape) {
+  Value x;
+  x.name = "input" + std::to_string(graph.inputs.size());
+  x.dtype = DType::kFloat32;
+  x.shape = shape;
+  const ValueId id = graph.AddValue(std::move(x));
+  graph.inputs.push_back(id);
+  return AddNode(Op::kQuantize, NoAttrs{}, {id}, shape, Jitter(0.02F), false);
+}
+
+void GraphMaker::Output(ValueId x) {
+  Value y;
+  y.name = "output" + std::to_string(graph.outputs.size());
+  y.dtype = DType::kFloat32;
+  y.shape = graph.at(x).shape;
+  const ValueId id = graph.AddValue(std::move(y));
+  Node node;
+  node.name = "n" + std::to_string(counter_++);
+  node.op = Op::kDequantize;
+  node.inputs = {x};
+  node.outputs = {id};
+  node.origin = {node.name};
+  graph.nodes.push_back(std::move(node));
+  graph.outputs.push_back(id);
+}
+
+GraphMaker::Window GraphMaker::RandomWindow(int64_t height, int64_t width, int64_t most_kernel, int64_t most_stride,
+                                            int64_t most_dilation) {
+  for (;;) {
+    Window w;
+    w.kernel_h = Pick(1, most_kernel);
+    w.kernel_w = Chance(60) ? w.kernel_h : Pick(1, most_kernel);
+    w.stride_h = Pick(1, most_stride);
+    w.stride_w = Chance(70) ? w.stride_h : Pick(1, most_stride);
+    w.dilation_h = Chance(75) ? 1 : Pick(1, most_dilation);
+    w.dilation_w = Chance(80) ? w.dilation_h : Pick(1, most_dilation);
+    // Padding below the kernel's size, as ONNX's pooling asks.
+    w.top = Pick(0, w.kernel_h - 1);
+    w.left = Pick(0, w.kernel_w - 1);
+    w.bottom = Chance(60) ? w.top : Pick(0, w.kernel_h - 1);
+    w.right = Chance(60) ? w.left : Pick(0, w.kernel_w - 1);
+    if ((w.kernel_h - 1) * w.dilation_h + 1 <= height + w.top + w.bottom &&
+        (w.kernel_w - 1) * w.dilation_w + 1 <= width + w.left + w.right) {
+      return w;
+    }
+  }
+}
+
+ValueId GraphMaker::Conv(ValueId x, int64_t out_channels, int64_t groups, const Window& w) {
+  const Shape in = graph.at(x).shape;
+  const int64_t ic = in[1] / groups;
+  const auto k = static_cast<float>(ic * w.kernel_h * w.kernel_w);
+  const bool weight_zero = Chance(25);
+  const bool per_channel = Chance(70);
+
+  QuantParams quant;
+  quant.axis = per_channel ? 0 : -1;
+  const float base = Jitter(0.01F);
+  for (int64_t c = 0; c < (per_channel ? out_channels : 1); ++c) {
+    quant.scale.push_back(per_channel ? Jitter(base) : base);
+    quant.zero_point.push_back(weight_zero ? static_cast<int32_t>(Pick(-20, 20)) : 0);
+  }
+  std::vector<int8_t> weights(static_cast<size_t>(out_channels * ic * w.kernel_h * w.kernel_w));
+  for (int8_t& q : weights) q = static_cast<int8_t>(Pick(-128, 127));
+  const ValueId wid = graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8,
+                                        {out_channels, ic, w.kernel_h, w.kernel_w}, weights.data());
+  graph.at(wid).quant = quant;
+
+  std::vector<ValueId> inputs{x, wid};
+  const float sx = ScaleOf(graph.at(x));
+  if (Chance(80)) {
+    std::vector<int32_t> bias(static_cast<size_t>(out_channels));
+    for (int32_t& b : bias) b = static_cast<int32_t>(Pick(-4000, 4000));
+    const ValueId bid = graph.AddConstant("b" + std::to_string(counter_++), DType::kInt32, {out_channels}, bias.data());
+    QuantParams bias_quant = quant;
+    for (float& s : bias_quant.scale) s *= sx;
+    for (int32_t& z : bias_quant.zero_point) z = 0;
+    graph.at(bid).quant = bias_quant;
+    inputs.push_back(bid);
+  }
+  ConvAttrs attrs;
+  attrs.kernel = {w.kernel_h, w.kernel_w};
+  attrs.stride = {w.stride_h, w.stride_w};
+  attrs.dilation = {w.dilation_h, w.dilation_w};
+  attrs.pads = {w.top, w.left, w.bottom, w.right};
+  attrs.groups = groups;
+  const Shape out{1, out_channels, OutSize(in[2], w.kernel_h, w.stride_h, w.dilation_h, w.top, w.bottom),
+                  OutSize(in[3], w.kernel_w, w.stride_w, w.dilation_w, w.left, w.right)};
+  return AddNode(Op::kConv, attrs, std::move(inputs), out, Jitter(sx * base * std::sqrt(k) * 100), true);
+}
+
+ValueId GraphMaker::FullyConnected(ValueId x, int64_t out_features) {
+  const int64_t k = graph.at(x).shape[1];
+  std::vector<int8_t> weights(static_cast<size_t>(out_features * k));
+  for (int8_t& q : weights) q = static_cast<int8_t>(Pick(-127, 127));
+  const float sw = Jitter(0.01F), sx = ScaleOf(graph.at(x));
+  const ValueId wid =
+      graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8, {out_features, k}, weights.data());
+  graph.at(wid).quant = QuantParams{{sw}, {0}, -1};
+  return AddNode(Op::kFullyConnected, NoAttrs{}, {x, wid}, {1, out_features},
+                 Jitter(sx * sw * std::sqrt(static_cast<float>(k)) * 100), true);
+}
+
+ValueId GraphMaker::Pool(ValueId x, bool average, bool count_include_pad, const Window& w) {
+  const Shape in = graph.at(x).shape;
+  PoolAttrs attrs;
+  attrs.kernel = {w.kernel_h, w.kernel_w};
+  attrs.stride = {w.stride_h, w.stride_w};
+  // A dilated window could lie wholly in the padding, which the graph forbids.
+  const bool dilated = !average && w.top + w.left + w.bottom + w.right == 0;
+  if (dilated) attrs.dilation = {w.dilation_h, w.dilation_w};
+  attrs.pads = {w.top, w.left, w.bottom, w.right};
+  attrs.count_include_pad = average && count_include_pad;
+  const Shape out{1, in[1], OutSize(in[2], w.kernel_h, w.stride_h, attrs.dilation[0], w.top, w.bottom),
+                  OutSize(in[3], w.kernel_w, w.stride_w, attrs.dilation[1], w.left, w.right)};
+  const float sx = ScaleOf(graph.at(x));
+  const ValueId y =
+      AddNode(average ? Op::kAveragePool : Op::kMaxPool, attrs, {x}, out, Jitter(sx * (average ? 0.6F : 1.0F)), true);
+  if (!average && Chance(70)) graph.at(y).quant = graph.at(x).quant;  // the usual case: a plain maximum
+  return y;
+}
+
+ValueId GraphMaker::Add(ValueId a, ValueId b) {
+  return AddNode(Op::kAdd, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))), true);
+}
+
+ValueId GraphMaker::Sub(ValueId a, ValueId b) {
+  return AddNode(Op::kSub, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))), true);
+}
+
+ValueId GraphMaker::Mul(ValueId a, ValueId b) {
+  return AddNode(Op::kMul, NoAttrs{}, {a, b}, graph.at(a).shape,
+                 Jitter(ScaleOf(graph.at(a)) * ScaleOf(graph.at(b)) * 60), true);
+}
+
+ValueId GraphMaker::Unary(ValueId x) {
+  const float sx = ScaleOf(graph.at(x));
+  UnaryFunction f;
+  float scale = sx;
+  switch (Pick(0, 5)) {
+    case 0:
+      f = {UnaryKind::kHardSwish, 0, 0};
+      break;
+    case 1:
+      f = {UnaryKind::kSigmoid, 0, 0};
+      scale = 1.0F / 256;
+      break;
+    case 2:
+      f = {UnaryKind::kSilu, 0, 0};
+      break;
+    case 3:
+      f = {UnaryKind::kHardSigmoid, 0.2F, 0.5F};
+      scale = 1.0F / 255;
+      break;
+    case 4:
+      f = {UnaryKind::kTanh, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    default:
+      f = {UnaryKind::kLeakyRelu, 0.1F, 0};
+  }
+  return AddNode(Op::kUnary, UnaryAttrs{{f}}, {x}, graph.at(x).shape, Jitter(scale), false);
+}
+
+ValueId GraphMaker::Flatten(ValueId x) {
+  const Value in = graph.at(x);
+  int64_t n = 1;
+  for (int64_t d : in.shape) n *= d;
+  const ValueId y = AddNode(Op::kReshape, NoAttrs{}, {x}, {1, n}, ScaleOf(in), false);
+  graph.at(y).quant = in.quant;
+  return y;
+}
+
+ValueId GraphMaker::Constant(const Shape& shape) {
+  std::vector<int8_t> data(static_cast<size_t>(compiler::Elements(shape)));
+  for (int8_t& q : data) q = static_cast<int8_t>(Pick(-128, 127));
+  const ValueId id = graph.AddConstant("c" + std::to_string(counter_++), DType::kInt8, shape, data.data());
+  graph.at(id).quant = QuantParams{{Jitter(0.02F)}, {static_cast<int32_t>(Pick(-30, 30))}, -1};
+  return id;
+}
+
+Graph RandomLayer(uint64_t seed) {
+  GraphMaker m(seed);
+  m.graph.name = "layer" + std::to_string(seed);
+  const int64_t h = m.Pick(1, 20), w = m.Pick(1, 24);
+  const int64_t c = m.Channels(50);
+  ValueId x = m.Input({1, c, h, w});
+  ValueId y = kNone;
+  switch (m.Pick(0, 9)) {
+    case 0:
+    case 1:
+    case 2:
+      y = m.Conv(x, m.Channels(50), 1, m.RandomWindow(h, w, 7, 4, 4));
+      break;
+    case 3: {  // grouped
+      const int64_t groups = m.Pick(2, 4), per = m.Channels(20);
+      x = m.Input({1, groups * per, h, w});
+      y = m.Conv(x, groups * m.Pick(1, 20), groups, m.RandomWindow(h, w, 4, 2, 2));
+      m.Output(m.Unary(m.graph.nodes[0].outputs[0]));
+      break;
+    }
+    case 4:
+    case 5:
+      y = m.Conv(x, c, c, m.RandomWindow(h, w, 7, 4, 4));
+      break;
+    case 6:
+      y = m.Pool(x, m.Chance(50), m.Chance(50), m.RandomWindow(h, w, 6, 4, 3));
+      break;
+    case 7: {
+      GraphMaker::Window all;
+      all.kernel_h = h;
+      all.kernel_w = w;
+      y = m.Pool(x, m.Chance(80), false, all);
+      break;
+    }
+    case 8: {
+      const Shape full{1, c, h, w};
+      const Shape broadcast[] = {full, {1, c, 1, 1}, {1, 1, h, w}, {1, c, h, 1}, {1, 1, 1, w}, {1, 1, 1, 1}};
+      const Shape& shape = broadcast[m.Pick(0, 5)];
+      const ValueId other = m.Chance(50) ? m.Input(shape) : m.Constant(shape);
+      const int64_t kind = m.Pick(0, 2);
+      y = kind == 0 ? m.Add(x, other) : kind == 1 ? m.Mul(x, other) : m.Sub(x, other);
+      break;
+    }
+    default:
+      y = m.Chance(50) ? m.Unary(x) : m.FullyConnected(m.Flatten(x), m.Pick(1, 40));
+  }
+  m.Output(y);
+  return std::move(m.graph);
+}
+
+Graph RandomGraph(uint64_t seed) {
+  GraphMaker m(seed);
+  m.graph.name = "graph" + std::to_string(seed);
+  const int64_t h = m.Pick(3, 16), w = m.Pick(3, 16), c = m.Channels(24);
+  std::vector<ValueId> values{m.Input({1, c, h, w})};
+  const int64_t nodes = m.Pick(2, 9);
+  for (int64_t i = 0; i < nodes; ++i) {
+    const ValueId x = values[static_cast<size_t>(m.Pick(std::max<int64_t>(0, static_cast<int64_t>(values.size()) - 3),
+                                                        static_cast<int64_t>(values.size()) - 1))];
+    const Shape shape = m.at(x).shape;
+    ValueId same = kNone;  // another value of the same shape, for residual adds
+    for (ValueId v : values) {
+      if (v != x && m.at(v).shape == shape) same = v;
+    }
+    ValueId y = kNone;
+    switch (m.Pick(0, 8)) {
+      case 0:
+      case 1: {
+        GraphMaker::Window k3;
+        k3.kernel_h = k3.kernel_w = 3;
+        k3.top = k3.left = k3.bottom = k3.right = 1;
+        if (m.Chance(30)) k3 = m.RandomWindow(shape[2], shape[3], 3, 2, 1);
+        y = m.Conv(x, m.Chance(50) ? shape[1] : m.Channels(24), 1, k3);
+        break;
+      }
+      case 2:
+        y = m.Conv(x, m.Chance(60) ? shape[1] : m.Channels(24), 1, {});
+        break;
+      case 3:
+        y = m.Conv(x, shape[1], shape[1], m.RandomWindow(shape[2], shape[3], 3, 2, 1));
+        break;
+      case 4:
+        y = m.Pool(x, m.Chance(50), m.Chance(50), m.RandomWindow(shape[2], shape[3], 3, 2, 1));
+        break;
+      case 5:
+        y = m.Unary(x);
+        break;
+      case 6: {  // squeeze and excite
+        GraphMaker::Window all;
+        all.kernel_h = shape[2];
+        all.kernel_w = shape[3];
+        const ValueId s = m.Unary(m.Conv(m.Pool(x, true, false, all), shape[1], 1, {}));
+        y = m.Mul(x, s);
+        break;
+      }
+      default:
+        y = same != kNone ? (m.Chance(80) ? m.Add(x, same) : m.Sub(same, x)) : m.Conv(x, shape[1], 1, {});
+    }
+    values.push_back(y);
+  }
+  // Everything nobody reads is an output: up to the register limit, the rest is joined by pooling it away.
+  if (m.Chance(40)) values.push_back(m.FullyConnected(m.Flatten(values.back()), m.Pick(1, 20)));
+  int outputs = 0;
+  for (auto v = values.rbegin(); v + 1 != values.rend() && outputs < 7; ++v) {  // not the input itself
+    if (m.graph.Consumers(*v).empty() || m.Chance(10)) {
+      m.Output(*v);
+      ++outputs;
+    }
+  }
+  m.graph.RemoveDead();
+  return std::move(m.graph);
+}
+
+}  // namespace xrun::testing

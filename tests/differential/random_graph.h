@@ -1,0 +1,67 @@
+#ifndef XRUN_TESTS_DIFFERENTIAL_RANDOM_GRAPH_H_
+#define XRUN_TESTS_DIFFERENTIAL_RANDOM_GRAPH_H_
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "compiler/graph.h"
+
+namespace xrun::testing {
+
+/// Builds quantized graphs layer by layer, with random parameters whose results neither vanish nor all saturate.
+class GraphMaker {
+ public:
+  explicit GraphMaker(uint64_t seed) : random_(seed) {}
+
+  int64_t Pick(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(random_); }
+  bool Chance(int percent) { return Pick(1, 100) <= percent; }
+  /// A number of channels around the array widths of the configurations, odd ones included.
+  int64_t Channels(int64_t most) {
+    static constexpr int64_t kLikely[] = {1, 2, 3, 7, 8, 9, 12, 16, 17, 24, 33};
+    const int64_t c = Chance(70) ? kLikely[Pick(0, 10)] : Pick(1, most);
+    return c > most ? most : c;
+  }
+
+  compiler::ValueId Input(const compiler::Shape& shape);
+  struct Window {
+    int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
+    int64_t top = 0, left = 0, bottom = 0, right = 0;
+  };
+  Window RandomWindow(int64_t height, int64_t width, int64_t most_kernel, int64_t most_stride, int64_t most_dilation);
+  compiler::ValueId Conv(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
+  compiler::ValueId FullyConnected(compiler::ValueId x, int64_t out_features);
+  compiler::ValueId Pool(compiler::ValueId x, bool average, bool count_include_pad, const Window& window);
+  compiler::ValueId Add(compiler::ValueId a, compiler::ValueId b);
+  compiler::ValueId Sub(compiler::ValueId a, compiler::ValueId b);
+  compiler::ValueId Mul(compiler::ValueId a, compiler::ValueId b);
+  compiler::ValueId Unary(compiler::ValueId x);
+  compiler::ValueId Flatten(compiler::ValueId x);
+  /// An int8 constant of the given shape.
+  compiler::ValueId Constant(const compiler::Shape& shape);
+
+  /// Makes `x` a float output of the model.
+  void Output(compiler::ValueId x);
+
+  const compiler::Value& at(compiler::ValueId id) const { return graph.at(id); }
+
+  compiler::Graph graph;
+
+ private:
+  compiler::ValueId NewInt8(const compiler::Shape& shape, float scale);
+  compiler::ValueId AddNode(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs, const compiler::Shape& shape,
+                            float scale, bool clampable);
+  float Jitter(float scale) { return scale * std::uniform_real_distribution<float>(0.7F, 1.4F)(random_); }
+
+  std::mt19937_64 random_;
+  int counter_ = 0;
+};
+
+/// One random layer of a random kind, and a small random graph with branches.
+compiler::Graph RandomLayer(uint64_t seed);
+compiler::Graph RandomGraph(uint64_t seed);
+
+}  // namespace xrun::testing
+
+#endif  // XRUN_TESTS_DIFFERENTIAL_RANDOM_GRAPH_H_

@@ -1,0 +1,13 @@
+# The tools: what they share (unit tests) and what they print (golden tests).
+if(TARGET xrun_tools_driver)
+  add_executable(tools_test
+    ${CMAKE_SOURCE_DIR}/tests/unit/tools_driver_test.cpp
+    ${CMAKE_SOURCE_DIR}/tests/unit/tools_infer_test.cpp)
+  target_link_libraries(tools_test PRIVATE xrun_warnings xrun_tools_driver GTest::gtest_main)
+  target_compile_definitions(tools_test PRIVATE XRUN_TEST_MODELS="${CMAKE_SOURCE_DIR}/tests/models")
+  gtest_discover_tests(tools_test)
+
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME golden
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/golden/run.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+endif()

@@ -1,0 +1,143 @@
+#include "tools/driver/quantized_model.h"
+
+#include <cstdio>
+
+#include "compiler/import/import_onnx.h"
+#include "compiler/passes/canonicalize.h"
+#include "compiler/quantize/absorb_qdq.h"
+#include "compiler/quantize/synthetic_inputs.h"
+#include "runtime/io/dataset.h"
+#include "tools/common/table.h"
+#include "tools/driver/calibrate.h"
+
+namespace xrun::tools {
+namespace {
+
+std::string Number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.4g", value);
+  return text;
+}
+
+/// [N, C, H, W] or [N, H, W, C] with one or three channels.
+bool TakesPictures(const compiler::Shape& shape) {
+  const auto channels = [&](size_t axis) { return shape[axis] == 1 || shape[axis] == 3; };
+  return shape.size() == 4 && (channels(1) || channels(3));
+}
+
+std::string StatsText(const compiler::Graph& graph, const compiler::Calibration& calibration) {
+  Table table({{"value"}, {"shape"}, {"min", Table::Align::kRight}, {"max", Table::Align::kRight}});
+  for (size_t i = 0; i < calibration.stats.size(); ++i) {
+    const compiler::ActivationStats& stats = calibration.stats[i];
+    if (stats.count() == 0) continue;
+    table.AddRow(
+        {graph.values[i].name, io::ShapeText(graph.values[i].shape), Number(stats.min()), Number(stats.max())});
+  }
+  return "# " + std::to_string(calibration.samples) + (calibration.synthetic ? " built-in samples\n" : " samples\n") +
+         table.ToString();
+}
+
+Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const ModelFlags& flags,
+                                             ProgressMode progress_mode, QuantizedModel& model) {
+  const CalibrationOptions& options = flags.calibration;
+  if (options.sources.empty()) {
+    model.source = ScaleSource::kSynthetic;
+    const auto [lo, hi] = options.input_range;
+    model.calibration = "calibrated without data (" + std::to_string(compiler::kSyntheticSamples) +
+                        " built-in samples over " + Number(lo) + " … " + Number(hi) + ", " + options.method + ")";
+    return compiler::CalibrateWithoutData(graph, lo, hi, flags.Jobs());
+  }
+  model.source = ScaleSource::kData;
+  XRUN_ASSIGN_OR_RETURN(const io::Dataset data, io::Dataset::Open(options.sources, InputSpecsOf(graph),
+                                                                  {.preprocess = model.preprocess,
+                                                                   .limit = options.samples,
+                                                                   .pick = io::Pick::kSpread,
+                                                                   .require_finite = true}));
+  model.calibration = options.method + ", " + std::to_string(data.samples()) + " samples of " + data.Describe();
+  Progress progress("calibrating", data.runs(), progress_mode);
+  return Calibrate(graph, data, flags.Jobs(), progress);
+}
+
+}  // namespace
+
+Result<QuantizedModel> MakeQuantizedModel(const ModelFlags& flags, ProgressMode progress,
+                                          const compiler::StageObserver& observer) {
+  QuantizedModel model;
+  XRUN_ASSIGN_OR_RETURN(model.preprocess, flags.preprocess.Get());
+  model.preprocess_given = flags.preprocess.given();
+  XRUN_ASSIGN_OR_RETURN(compiler::Graph graph, compiler::ImportOnnx(flags.model, flags.Import()));
+  for (compiler::ValueId id : graph.inputs) model.pictures = model.pictures || TakesPictures(graph.at(id).shape);
+  observer("import", [&] { return compiler::ToText(graph); });
+  const auto on_pass = [&](std::string_view pass, const compiler::Graph& after, bool changed) {
+    observer(std::string(pass),
+             [&] { return std::string(changed ? "# changed\n" : "# not changed\n") + compiler::ToText(after); });
+  };
+  if (Status canonical = compiler::Canonicalize(graph, on_pass); !canonical.ok()) {
+    return std::move(canonical).failure().In(flags.model);
+  }
+  if (compiler::HasQdq(graph)) {
+    if (!flags.calibration.sources.empty() || flags.calibration.input_range_given) {
+      return Failure{flags.model + " is quantized already: it carries scales and zero points of its own",
+                     "leave --calib and --input-range out, or give the float model"};
+    }
+    model.calibration = "scales and zero points of the model's own";
+    auto quantized = compiler::AbsorbQdq(graph);
+    if (!quantized.ok()) return std::move(quantized).failure().In(flags.model);
+    model.graph = std::move(*quantized);
+    observer("quantize", [&] { return compiler::ToText(model.graph); });
+    return model;
+  }
+  auto calibration = RunCalibration(graph, flags, progress, model);
+  if (!calibration.ok()) return std::move(calibration).failure().In(flags.model);
+  observer("calibrate", [&] { return StatsText(graph, *calibration); });
+  const auto method = compiler::ParseCalibrationMethod(flags.calibration.method);
+  assert(method.has_value());  // the flag takes nothing else
+  auto quantized = compiler::Quantize(graph, *calibration, {.method = *method});
+  if (!quantized.ok()) return std::move(quantized).failure().In(flags.model);
+  model.graph = std::move(quantized->graph);
+  model.ranges = std::move(quantized->ranges);
+  observer("quantize", [&] { return compiler::ToText(model.graph); });
+  return model;
+}
+
+std::string AdviceWithoutData(const QuantizedModel& model, const std::string& command) {
+  const std::string& input = model.graph.at(model.graph.inputs[0]).name;
+  std::string text =
+      "No calibration data were given. Ranges come from built-in images, not from yours: expect less "
+      "accuracy.\nAny of these does better:\n";
+  const std::string array = "  " + command + " --calib '" + input + "=calibration.npy'\n";
+  const std::string range = "  " + command + " --input-range 0,1\n";
+  if (model.pictures) {
+    const compiler::Shape& shape = model.graph.at(model.graph.inputs[0]).shape;
+    const bool nchw = shape.size() == 4 && (shape[1] == 1 || shape[1] == 3);
+    const std::string size =
+        shape.size() != 4 ? "224x224" : std::to_string(shape[nchw ? 3 : 2]) + "x" + std::to_string(shape[nchw ? 2 : 1]);
+    text +=
+        "  " + command + " --calib pictures/ --resize " + size + " --scale 1/255 --mean 0 --std 1\n" + array + range;
+    text +=
+        "(a directory of pictures, an array of samples as the model takes them, or at least the range of the input)\n";
+  } else {
+    text += array + "  " + command + " --calib calibration.npz\n" + range;
+    text += "(an array of samples, an archive with one array per input, or at least the range of the input)\n";
+  }
+  return text;
+}
+
+std::string RangeTable(const std::vector<compiler::ChosenRange>& ranges) {
+  const auto right = Table::Align::kRight;
+  Table table({{"value"},
+               {"seen"},
+               {"kept"},
+               {"scale", right},
+               {"zero point", right},
+               {"error", right},
+               {"minmax error", right}});
+  for (const compiler::ChosenRange& r : ranges) {
+    table.AddRow({r.value, Number(r.seen.lo) + " … " + Number(r.seen.hi),
+                  Number(r.chosen.lo) + " … " + Number(r.chosen.hi), Number(r.scale), std::to_string(r.zero_point),
+                  Number(r.mean_squared_error), Number(r.minmax_error)});
+  }
+  return table.ToString();
+}
+
+}  // namespace xrun::tools

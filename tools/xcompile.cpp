@@ -1,0 +1,169 @@
+// xcompile: ONNX, float or quantized, to a program for one overlay configuration.
+
+#include <cstdio>
+#include <filesystem>
+
+#include "compiler/compile.h"
+#include "compiler/quantize/qdq_export.h"
+#include "runtime/io/preprocess_text.h"
+#include "tools/common/format.h"
+#include "tools/common/tool.h"
+#include "tools/driver/dump.h"
+#include "tools/driver/estimate.h"
+#include "tools/driver/quantized_model.h"
+#include "tools/driver/stages.h"
+#include "tools/driver/summary.h"
+#include "tools/driver/tiling_flag.h"
+
+namespace {
+
+using namespace xrun;
+
+struct CompileFlags {
+  tools::ModelFlags model;
+  std::string arch, output, emit_qdq, tiling;
+  int optimization = 2;
+  std::vector<std::string> dumps;
+
+  void AddTo(CLI::App& app) {
+    model.AddTo(app);
+    app.add_option("--arch", arch, "Configuration: a built-in name (B512 ... B4096, K26) or a JSON file")
+        ->required()
+        ->type_name("NAME|FILE.json");
+    app.add_option("-o,--output", output, "Program to write [<model>.xprog]")->type_name("FILE");
+    app.add_option("-O", optimization, "0: tensors through DRAM, 1: on chip, 2 and 3: fused too; equal results [2]")
+        ->check(CLI::Range(0, 3))
+        ->type_name("0..3");
+    app.add_option("--emit-qdq", emit_qdq, "Also write the quantized graph as standard ONNX")->type_name("FILE.onnx");
+    app.add_option("--dump-after", dumps, "Print what a stage made, or write it to a file; repeatable")
+        ->type_name("STAGE[:FILE]")
+        ->allow_extra_args(false);
+    app.add_flag_callback(
+        "--list-stages",
+        [] {
+          std::string names;
+          for (const std::string& name : tools::StageNames()) names += (names.empty() ? "" : "\n") + name;
+          throw CLI::CallForVersion(names, 0);
+        },
+        "Print the stages that --dump-after takes and exit");
+    app.add_option("--tiling", tiling, "")->group("");  // for tests: forces the paths of the tiler
+  }
+};
+
+void Describe(const CompileFlags& flags, const tools::QuantizedModel& model, Program& program) {
+  program.preprocessing = io::ToJson(model.preprocess);
+  program.info["compiler"] = std::string("xcompile ") + tools::Version();
+  program.info["source"] = std::filesystem::path(flags.model.model).filename();
+  program.info["options"] =
+      "-O" + std::to_string(flags.optimization) + (flags.tiling.empty() ? "" : " --tiling " + flags.tiling);
+  program.info["calibration"] = model.calibration;
+  for (const auto& [key, value] : model.graph.metadata) {
+    if (key != "calibration") program.info[key] = value;
+  }
+}
+
+void PrintSummary(const CompileFlags& flags, const tools::CommonOptions& common, const tools::QuantizedModel& model,
+                  const Program& program, uint64_t file_bytes, const tools::Estimate& estimate) {
+  if (common.verbosity > 0 && !model.ranges.empty()) std::printf("%s\n", tools::RangeTable(model.ranges).c_str());
+  std::printf("%s\n", tools::NodeTable(program, common.verbosity > 0).c_str());
+  const tools::PlacementCount nodes = tools::CountPlacements(program);
+  const tools::ParameterCount parameters = tools::CountParameters(model.graph);
+  std::printf("program      %s, %s, for %s\n", flags.output.c_str(), tools::FormatBytes(file_bytes).c_str(),
+              program.config.name.c_str());
+  std::printf("layers       %zu on the overlay in %zu launch%s, %zu on the CPU, %zu folded\n", nodes.overlay,
+              program.overlay_steps.size(), program.overlay_steps.size() == 1 ? "" : "es", nodes.cpu, nodes.folded);
+  std::printf("parameters   %s in %s; %s a request\n",
+              tools::FormatCount(static_cast<int64_t>(parameters.numbers)).c_str(),
+              tools::FormatBytes(parameters.bytes).c_str(),
+              tools::FormatSi(static_cast<double>(nodes.overlay_macs), "MAC").c_str());
+  std::printf("calibration  %s\n", model.calibration.c_str());
+  if (model.pictures) {
+    std::printf("pictures     %s%s\n", io::Summary(model.preprocess).c_str(),
+                model.preprocess_given ? "" : " (the default; --scale, --mean, --std ... change it)");
+  }
+  if (const auto batch = model.graph.metadata.find("batch"); batch != model.graph.metadata.end()) {
+    std::printf("batch        %s\n", batch->second.c_str());
+  }
+  std::printf("%s", tools::Text(estimate).c_str());
+}
+
+nlohmann::ordered_json SummaryJson(const CompileFlags& flags, const tools::QuantizedModel& model,
+                                   const Program& program, uint64_t file_bytes, const tools::Estimate& estimate) {
+  const tools::PlacementCount nodes = tools::CountPlacements(program);
+  nlohmann::ordered_json document;
+  document["output"] = flags.output;
+  document["bytes"] = file_bytes;
+  document["configuration"] = program.config.name;
+  document["nodes"] = tools::NodesJson(program);
+  document["overlay_nodes"] = nodes.overlay;
+  document["cpu_nodes"] = nodes.cpu;
+  document["folded_nodes"] = nodes.folded;
+  document["overlay_macs"] = nodes.overlay_macs;
+  document["parameters"] = tools::CountParameters(model.graph).numbers;
+  document["calibration"] = {{"text", model.calibration},
+                             {"without_data", model.source == tools::ScaleSource::kSynthetic}};
+  document["preprocessing"] = nlohmann::ordered_json::parse(program.preprocessing);
+  document["modelled"] = tools::ToJson(estimate);
+  return document;
+}
+
+Status Run(CompileFlags& flags, const tools::Tool& tool) {
+  const tools::CommonOptions& common = tool.common();
+  tools::StageDumper dumper;
+  for (const std::string& dump : flags.dumps) tools::CheckUsage("--dump-after", dumper.Add(dump));
+  if (dumper.UsesStdout() && common.json && *common.json == "-") {
+    tools::UsageError("--dump-after and --json both want stdout", "give one of them a file");
+  }
+  compiler::CompileOptions options;
+  options.optimization = flags.optimization;
+  if (!flags.tiling.empty()) {
+    auto tiling = tools::ParseTiling(flags.tiling);
+    if (!tiling.ok()) tools::UsageError("--tiling: " + tiling.failure().message, tiling.failure().hint);
+    options.tiling = *tiling;
+  }
+  XRUN_ASSIGN_OR_RETURN(options.config, FindConfig(flags.arch));
+  if (flags.output.empty()) flags.output = std::filesystem::path(flags.model.model).stem().string() + ".xprog";
+
+  XRUN_ASSIGN_OR_RETURN(tools::QuantizedModel model,
+                        tools::MakeQuantizedModel(flags.model, common.progress_mode(), std::ref(dumper)));
+  if (!flags.emit_qdq.empty()) XRUN_RETURN_IF_ERROR(compiler::WriteQdq(model.graph, flags.emit_qdq));
+
+  Program program;
+  {
+    tools::Progress progress("compiling, stage", 0, common.progress_mode());
+    options.observer = [&](const std::string& stage, const std::function<std::string()>& text) {
+      dumper(stage, text);
+      progress.Advance();
+    };
+    auto compiled = compiler::Compile(model.graph, options);
+    if (!compiled.ok()) return std::move(compiled).failure().In(flags.model.model);
+    program = std::move(*compiled);
+  }
+  Describe(flags, model, program);
+  dumper("encode", [&] { return tools::DisassemblyText(program); });
+  XRUN_RETURN_IF_ERROR(dumper.status());
+  XRUN_ASSIGN_OR_RETURN(const tools::Estimate estimate, tools::EstimateProgram(program));
+  XRUN_RETURN_IF_ERROR(WriteProgram(program, flags.output));
+
+  std::error_code error;
+  const uint64_t file_bytes = std::filesystem::file_size(flags.output, error);
+  if (common.text()) PrintSummary(flags, common, model, program, error ? 0 : file_bytes, estimate);
+  for (const std::string& stage : dumper.Missed()) {
+    tool.Warn("--dump-after " + stage + ": this stage did not run, as the model is quantized already");
+  }
+  if (model.source == tools::ScaleSource::kSynthetic) {
+    tool.Warn(tools::AdviceWithoutData(
+        model, "xcompile " + flags.model.model + " --arch " + flags.arch + " -o " + flags.output));
+  }
+  return tool.WriteJson(SummaryJson(flags, model, program, error ? 0 : file_bytes, estimate));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  xrun::tools::Tool tool("xcompile",
+                         "Compiles an ONNX model, float or quantized, for one configuration of the overlay.");
+  CompileFlags flags;
+  flags.AddTo(tool.app());
+  return tool.Run(argc, argv, [&] { return Run(flags, tool); });
+}
