@@ -127,6 +127,7 @@ class Builder {
     layout.height = t.height;
     layout.width = t.width;
     layout.groups = t.groups;
+    layout.channel_map = t.channel_map;
     return {TensorOf(port.value), t.base, layout};
   }
 

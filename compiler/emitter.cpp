@@ -39,25 +39,16 @@ Emitter::Emitter(const Partition& partition_in, const HardwareConfig& config_in,
       limits(limits_in),
       weights(*weights_in),
       schedule_(schedule),
-      loaded_(partition_in.tensors.size(), false) {}
+      loaded_(partition_in.tensors.size(), false),
+      live_(LiveRanges(partition_in)) {}
 
 void Emitter::BeginLayer(int32_t layer) {
   layer_ = layer;
   tile_base_ = 0;
   // Everything on chip whose life covers this layer stays below the tiles.
-  std::vector<std::pair<int32_t, int32_t>> live(partition.tensors.size(), {INT32_MAX, -1});
-  for (size_t i = 0; i < partition.layers.size(); ++i) {
-    const Layer& l = partition.layers[i];
-    for (int32_t t : {l.input, l.input_b, l.output, l.out.residual ? l.out.residual->tensor : kNone}) {
-      if (t == kNone) continue;
-      auto& [first, last] = live[static_cast<size_t>(t)];
-      first = std::min(first, static_cast<int32_t>(i));
-      last = std::max(last, static_cast<int32_t>(i));
-    }
-  }
-  for (size_t i = 0; i < live.size(); ++i) {
+  for (size_t i = 0; i < live_.size(); ++i) {
     const OverlayTensor& t = partition.tensors[i];
-    if (t.on_chip && live[i].first <= layer && layer <= live[i].second) {
+    if (t.on_chip && live_[i].first <= layer && layer <= live_[i].last) {
       tile_base_ = std::max(tile_base_, t.on_chip->addr + static_cast<uint32_t>(t.words()));
     }
   }
@@ -111,40 +102,53 @@ Transfer MakeTransfer(const OverlayTensor& t, const Box& box, const View& view, 
 
 }  // namespace
 
-void Emitter::EmitLoad(const OverlayTensor& t, const Box& box, const View& view) {
-  if (box.words() == 0) return;
-  Emit(kLoad, MakeTransfer<Load>(t, box, view, config.channels));
+Box Emitter::InRoot(const OverlayTensor& t, Box box) {
+  box.g0 += t.group0;
+  box.y0 += t.y0;
+  box.x0 += t.x0;
+  return box;
 }
 
-View Emitter::Read(int32_t index, const Box& box, Buffers* buffers, uint32_t row_pitch) {
+void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& view) {
+  if (box.words() == 0) return;
+  Emit(kLoad, MakeTransfer<Load>(root, box, view, config.channels));
+}
+
+View Emitter::Read(int32_t index, const Box& wanted, Buffers* buffers, uint32_t row_pitch) {
   const OverlayTensor& t = tensor(index);
-  if (t.on_chip) {
-    const OverlayTensor::OnChip& c = *t.on_chip;
-    const bool arrives = t.base >= kBaseInput0 && t.base < kBaseOutput0;
-    if (arrives && !loaded_[static_cast<size_t>(index)]) {
-      loaded_[static_cast<size_t>(index)] = true;
-      EmitLoad(t, {0, t.groups, 0, t.height, 0, t.width}, {c.addr, c.row_pitch, c.plane_pitch});
+  const OverlayTensor& root = Root(t);
+  const Box box = InRoot(t, wanted);
+  if (root.on_chip) {
+    const OverlayTensor::OnChip& c = *root.on_chip;
+    const auto root_index = static_cast<size_t>(&root - partition.tensors.data());
+    const bool arrives = root.base >= kBaseInput0 && root.base < kBaseOutput0;
+    if (arrives && !loaded_[root_index]) {
+      loaded_[root_index] = true;
+      EmitLoad(root, {0, root.groups, 0, root.height, 0, root.width}, {c.addr, c.row_pitch, c.plane_pitch});
     }
     return {c.addr + box.g0 * c.plane_pitch + box.y0 * c.row_pitch + box.x0, c.row_pitch, c.plane_pitch};
   }
   const View view{buffers->Next(), row_pitch, row_pitch * box.yn};
-  EmitLoad(t, box, view);
+  EmitLoad(root, box, view);
   return view;
 }
 
-View Emitter::Write(int32_t index, const Box& box, Buffers* buffers) {
+View Emitter::Write(int32_t index, const Box& wanted, Buffers* buffers) {
   const OverlayTensor& t = tensor(index);
-  if (t.on_chip) {
-    const OverlayTensor::OnChip& c = *t.on_chip;
+  const OverlayTensor& root = Root(t);
+  if (root.on_chip) {
+    const Box box = InRoot(t, wanted);
+    const OverlayTensor::OnChip& c = *root.on_chip;
     return {c.addr + box.g0 * c.plane_pitch + box.y0 * c.row_pitch + box.x0, c.row_pitch, c.plane_pitch};
   }
-  return {buffers->Next(), box.xn, box.xn * box.yn};
+  return {buffers->Next(), wanted.xn, wanted.xn * wanted.yn};
 }
 
-void Emitter::WriteDone(int32_t index, const Box& box, const View& view) {
+void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
   const OverlayTensor& t = tensor(index);
-  if (t.on_chip && t.base == kBaseWorkspace) return;
-  Emit(kSave, MakeTransfer<Save>(t, box, view, config.channels));
+  const OverlayTensor& root = Root(t);
+  if (root.on_chip && root.base == kBaseWorkspace) return;
+  Emit(kSave, MakeTransfer<Save>(root, InRoot(t, wanted), view, config.channels));
 }
 
 int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {

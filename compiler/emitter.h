@@ -52,6 +52,10 @@ class Emitter {
 
   const OverlayTensor& tensor(int32_t index) const { return partition.tensors[static_cast<size_t>(index)]; }
 
+  /// The tensor that owns the memory: the parent of a view.
+  const OverlayTensor& Root(const OverlayTensor& t) const { return t.is_view() ? tensor(t.parent) : t; }
+  bool OnChip(const OverlayTensor& t) const { return Root(t).on_chip.has_value(); }
+
   void BeginLayer(int32_t layer);
   /// Words that tiles of this layer may use, above everything kept on chip meanwhile.
   uint32_t tile_words() const { return config.activation_words() - tile_base_; }
@@ -84,13 +88,16 @@ class Emitter {
   void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false);
 
  private:
-  void EmitLoad(const OverlayTensor& t, const Box& box, const View& view);
+  void EmitLoad(const OverlayTensor& root, const Box& box, const View& view);
+  /// A tensor's box as a box of the tensor that owns the memory.
+  static Box InRoot(const OverlayTensor& t, Box box);
 
   Schedule* schedule_;
   int32_t layer_ = kNone;
   uint32_t tile_base_ = 0, tile_next_ = 0;
   uint32_t vector_next_ = 0;
   std::vector<bool> loaded_;  ///< inputs kept on chip that have been loaded
+  std::vector<LiveRange> live_;
 };
 
 Status ScheduleConv(Emitter& emitter, const Layer& layer, std::string* report);

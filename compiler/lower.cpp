@@ -75,11 +75,24 @@ class PartitionBuilder {
  private:
   Status AddNode(NodeId id) {
     const Node& node = graph_.nodes[static_cast<size_t>(id)];
-    if (node.op == Op::kReshape) {
-      XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
-      tensor_of_[node.outputs[0]] = root;
-      return {};
+    switch (node.op) {
+      case Op::kReshape: {
+        XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
+        tensor_of_[node.outputs[0]] = root;
+        return {};
+      }
+      case Op::kConcat:
+        return AddConcat(id, node);
+      case Op::kSlice:
+        return AddSlice(id, node);
+      case Op::kPad:
+        return AddPad(id, node);
+      default:
+        return AddCompute(id, node);
     }
+  }
+
+  Status AddCompute(NodeId id, const Node& node) {
     LayerOperands operands;
     XRUN_ASSIGN_OR_RETURN(operands.input, TensorOf(node.inputs[0], node.op != Op::kFullyConnected));
     if (IsBinary(node.op)) {
@@ -91,11 +104,247 @@ class PartitionBuilder {
       if (fused) return {};
     }
     XRUN_ASSIGN_OR_RETURN(operands.output, NewTensor(node.outputs[0]));
+    XRUN_RETURN_IF_ERROR(MatchChannels(id, node, &operands));
     XRUN_ASSIGN_OR_RETURN(Layer layer, LowerNode(graph_, node, partition_.tensors, operands, config_));
-    layer.nodes = {id};
-    layer.name = node.name;
     producer_[operands.output] = static_cast<int32_t>(partition_.layers.size());
+    AddLayer(std::move(layer), id);
+    return {};
+  }
+
+  OverlayTensor& at(int32_t index) { return partition_.tensors[static_cast<size_t>(index)]; }
+
+  void AddLayer(Layer layer, NodeId id) {
+    layer.nodes = {id};
+    layer.name = graph_.nodes[static_cast<size_t>(id)].name;
+    ready_[layer.output] = static_cast<int32_t>(partition_.layers.size());
+    const int32_t parent = at(layer.output).parent;
+    if (parent != kNone) ready_[parent] = ready_[layer.output];
     partition_.layers.push_back(std::move(layer));
+  }
+
+  /// Where an operator keeps channels apart, operands and result must have them at the same places.
+  Status MatchChannels(NodeId id, const Node& node, LayerOperands* operands) {
+    OverlayTensor& out = at(operands->output);
+    if (node.op == Op::kFullyConnected) return {};
+    if (node.op == Op::kConv) {
+      const bool apart = node.as<ConvAttrs>().groups == int64_t{out.channels} && at(operands->input).channels == out.channels;
+      if (!apart || out.channels == 1) return {};
+    }
+    if (!IsBinary(node.op)) {
+      TakeChannels(at(operands->input), &out);
+      return {};
+    }
+    const auto full = [&](int32_t t) {
+      return at(t).channels == out.channels && at(t).height == out.height && at(t).width == out.width;
+    };
+    const bool swap = !full(operands->input);
+    const int32_t main = swap ? operands->input_b : operands->input;
+    int32_t& other = swap ? operands->input : operands->input_b;
+    TakeChannels(at(main), &out);
+    if (at(other).channels != out.channels) return {};
+    if (at(other).channel_map == out.channel_map && at(other).groups == out.groups) return {};
+    if (at(other).constant != nullptr) {
+      TakeChannels(out, &at(other));
+      return {};
+    }
+    XRUN_ASSIGN_OR_RETURN(other, Relayout(id, other, operands->output));
+    return {};
+  }
+
+  static void TakeChannels(const OverlayTensor& from, OverlayTensor* to) {
+    to->groups = from.groups;
+    to->channel_map = from.channel_map;
+  }
+
+  /// The same tensor with its channels where `like` has them.
+  Result<int32_t> Relayout(NodeId id, int32_t from, int32_t like) {
+    OverlayTensor t = at(from);
+    t.name += ".relayout";
+    t.base = kBaseWorkspace;
+    t.parent = kNone;
+    t.group0 = t.y0 = t.x0 = 0;
+    TakeChannels(at(like), &t);
+    const auto index = static_cast<int32_t>(partition_.tensors.size());
+    partition_.tensors.push_back(std::move(t));
+    XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(from), at(index)));
+    layer.input = from;
+    layer.output = index;
+    AddLayer(std::move(layer), id);
+    return index;
+  }
+
+  /// Turns tensor `index` into a box of `parent`.
+  void MakeView(int32_t index, int32_t parent, uint32_t group0, uint32_t y0, uint32_t x0) {
+    OverlayTensor& t = at(index);
+    const OverlayTensor& p = at(parent);
+    t.parent = p.is_view() ? p.parent : parent;
+    t.group0 = group0 + (p.is_view() ? p.group0 : 0);
+    t.y0 = y0 + (p.is_view() ? p.y0 : 0);
+    t.x0 = x0 + (p.is_view() ? p.x0 : 0);
+    parents_.insert(t.parent);
+  }
+
+  /// Inputs become boxes of the result: their producers write there. What cannot (model inputs, other scales, values that
+  /// are boxes already) is copied.
+  Status AddConcat(NodeId id, const Node& node) {
+    const Value& value = graph_.at(node.outputs[0]);
+    const int axis = OverlayAxis(value.shape.size(), node.as<AxisAttrs>().axis);
+    if (axis < 0) return Failure{"concatenation along the batch is not supported on the overlay", ""};
+    std::vector<int32_t> inputs;
+    for (const ValueId in : node.inputs) {
+      XRUN_ASSIGN_OR_RETURN(const int32_t t, TensorOf(in, true));
+      inputs.push_back(t);
+    }
+    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
+    const uint32_t cp = config_.channels;
+    std::vector<uint32_t> map;
+    uint32_t groups = axis == 0 ? 0 : at(result).groups, offset = 0;
+    std::vector<int32_t> boxes(inputs.size());
+    std::set<int32_t> used;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const int32_t in = inputs[i];
+      const uint32_t dense = (at(in).channels + cp - 1) / cp;
+      const bool same = at(in).scale == at(result).scale && at(in).zero_point == at(result).zero_point;
+      const bool in_place = same && producer_.contains(in) && !at(in).is_view() && !parents_.contains(in) &&
+                            !used.contains(in) && (axis == 0 || (at(in).channel_map.empty() && at(in).groups == dense));
+      used.insert(in);
+      int32_t box = in;
+      if (!in_place) {
+        OverlayTensor t = at(in);
+        t.name = value.name + "." + std::to_string(i);
+        t.base = kBaseWorkspace;
+        t.constant = nullptr;
+        t.scale = at(result).scale;
+        t.zero_point = at(result).zero_point;
+        t.parent = kNone;
+        t.group0 = t.y0 = t.x0 = 0;
+        if (at(in).groups > dense || axis != 0) {
+          t.groups = dense;
+          t.channel_map.clear();
+        }
+        box = static_cast<int32_t>(partition_.tensors.size());
+        partition_.tensors.push_back(std::move(t));
+      }
+      boxes[i] = box;
+      if (axis == 0) {
+        for (uint32_t c = 0; c < at(box).channels; ++c) map.push_back(groups * cp + at(box).Physical(c));
+        MakeView(box, result, groups, 0, 0);
+        groups += at(box).groups;
+      } else {
+        MakeView(box, result, 0, axis == 1 ? offset : 0, axis == 2 ? offset : 0);
+        offset += axis == 1 ? at(box).height : at(box).width;
+      }
+    }
+    if (axis == 0) {
+      OverlayTensor& t = at(result);
+      t.groups = groups;
+      t.channel_map = std::move(map);
+      DropIdentity(&t);
+    }
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (boxes[i] == inputs[i]) {
+        ready_[result] = std::max(ready_[result], ready_[inputs[i]]);
+        continue;
+      }
+      const bool moves = at(inputs[i]).groups != at(boxes[i]).groups || at(inputs[i]).channel_map != at(boxes[i]).channel_map;
+      XRUN_ASSIGN_OR_RETURN(Layer layer, moves ? IdentityLayer(at(inputs[i]), at(boxes[i]))
+                                               : CopyLayer(at(inputs[i]), at(boxes[i])));
+      layer.input = inputs[i];
+      layer.output = boxes[i];
+      AddLayer(std::move(layer), id);
+    }
+    return {};
+  }
+
+  static void DropIdentity(OverlayTensor* t) {
+    for (uint32_t c = 0; c < t->channel_map.size(); ++c) {
+      if (t->channel_map[c] != c) return;
+    }
+    t->channel_map.clear();
+  }
+
+  /// A box of the input where steps are 1 (channels: any step), else a strided copy.
+  Status AddSlice(NodeId id, const Node& node) {
+    const auto& attrs = node.as<SliceAttrs>();
+    XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
+    const size_t rank = graph_.at(node.inputs[0]).shape.size();
+    std::array<int64_t, 3> begin{0, 0, 0}, step{1, 1, 1};
+    for (size_t a = 0; a < rank; ++a) {
+      const int axis = OverlayAxis(rank, static_cast<int64_t>(a));
+      if (axis < 0) continue;
+      begin[static_cast<size_t>(axis)] = attrs.begin[a];
+      step[static_cast<size_t>(axis)] = attrs.step[a];
+    }
+    if (step[1] < 1 || step[2] < 1 || step[1] > 31 || step[2] > 31) {
+      return Failure{"spatial step outside 1…31", "leave the node in float"};
+    }
+    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
+    const uint32_t cp = config_.channels;
+    std::vector<uint32_t> physical;
+    for (uint32_t c = 0; c < at(result).channels; ++c) {
+      physical.push_back(at(in).Physical(static_cast<uint32_t>(begin[0] + c * step[0])));
+    }
+    const auto [lo, hi] = std::minmax_element(physical.begin(), physical.end());
+    const uint32_t group0 = *lo / cp, groups = *hi / cp - group0 + 1;
+    for (uint32_t& p : physical) p -= group0 * cp;
+
+    // The box itself, with the input's parameters, at full resolution.
+    OverlayTensor box = at(result);
+    box.scale = at(in).scale;
+    box.zero_point = at(in).zero_point;
+    box.groups = groups;
+    box.channel_map = physical;
+    DropIdentity(&box);
+    const bool strided = step[1] != 1 || step[2] != 1;
+    const bool same = at(in).scale == at(result).scale && at(in).zero_point == at(result).zero_point;
+    if (!strided && same) {
+      at(result) = box;
+      MakeView(result, in, group0, static_cast<uint32_t>(begin[1]), static_cast<uint32_t>(begin[2]));
+      ready_[result] = ready_.contains(in) ? ready_[in] : -1;
+      return {};
+    }
+    box.name += ".box";
+    if (strided) {
+      box.height = at(in).height - static_cast<uint32_t>(begin[1]);
+      box.width = at(in).width - static_cast<uint32_t>(begin[2]);
+    }
+    const auto index = static_cast<int32_t>(partition_.tensors.size());
+    partition_.tensors.push_back(std::move(box));
+    MakeView(index, in, group0, static_cast<uint32_t>(begin[1]), static_cast<uint32_t>(begin[2]));
+    XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(index), at(result)));
+    layer.input = index;
+    layer.output = result;
+    layer.stride_h = static_cast<uint32_t>(step[1]);
+    layer.stride_w = static_cast<uint32_t>(step[2]);
+    producer_[result] = static_cast<int32_t>(partition_.layers.size());
+    AddLayer(std::move(layer), id);
+    return {};
+  }
+
+  /// Constant padding of rows and columns: a copy whose taps outside read the quantized padding value.
+  Status AddPad(NodeId id, const Node& node) {
+    const auto& attrs = node.as<PadAttrs>();
+    XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
+    const size_t rank = graph_.at(node.inputs[0]).shape.size();
+    std::array<int64_t, 3> before{0, 0, 0};
+    for (size_t a = 0; a < rank; ++a) {
+      const int axis = OverlayAxis(rank, static_cast<int64_t>(a));
+      if (axis <= 0) {
+        if (attrs.before[a] == 0 && attrs.after[a] == 0) continue;
+        return Failure{"padding of batch or channels is not supported on the overlay", "leave the node in float"};
+      }
+      if (attrs.before[a] < 0 || attrs.after[a] < 0) return Failure{"negative padding is not supported on the overlay", ""};
+      before[static_cast<size_t>(axis)] = attrs.before[a];
+    }
+    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
+    XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(in), at(result)));
+    layer.input = in;
+    layer.output = result;
+    layer.pad_top = static_cast<int32_t>(before[1]);
+    layer.pad_left = static_cast<int32_t>(before[2]);
+    layer.fill = QuantizedConstant(attrs.value, at(in));
+    producer_[result] = static_cast<int32_t>(partition_.layers.size());
+    AddLayer(std::move(layer), id);
     return {};
   }
 
@@ -150,12 +399,12 @@ class PartitionBuilder {
     if (tensor == tensor_of_.end()) return nullptr;
     const auto layer = producer_.find(tensor->second);
     if (layer == producer_.end()) return nullptr;
-    if (partition_.tensors[static_cast<size_t>(tensor->second)].value != id) return nullptr;
+    if (at(tensor->second).value != id || at(tensor->second).is_view()) return nullptr;
     return &partition_.layers[static_cast<size_t>(layer->second)];
   }
 
   bool TryFuseTable(const Node& node, NodeId id) {
-    if (node.op != Op::kUnary) return false;
+    if (node.op != Op::kUnary || node.as<UnaryAttrs>().chain.empty()) return false;
     Layer* layer = FusableProducer(node.inputs[0]);
     if (layer == nullptr || layer->out.table || layer->out.residual) return false;
     layer->out.table = NodeTable(graph_, node);
@@ -178,8 +427,9 @@ class PartitionBuilder {
       if (layer == nullptr || layer->kind != LayerKind::kConv || layer->out.residual) continue;
       if (partition_.tensors[static_cast<size_t>(other)].constant != nullptr) continue;
       const auto index = static_cast<int32_t>(layer - partition_.layers.data());
-      const auto made = producer_.find(other);
-      if (made != producer_.end() && made->second >= index) continue;  // not there yet when the convolution runs
+      const auto made = ready_.find(other);
+      if (made != ready_.end() && made->second >= index) continue;  // not there yet when the convolution runs
+      if (layer->groups != 1 && !at(other).channel_map.empty()) continue;
       if (index > best_layer) {
         best = side;
         best_layer = index;
@@ -192,6 +442,7 @@ class PartitionBuilder {
                           LowerResidual(graph_, node, partition_.tensors, main, other));
     Layer& layer = partition_.layers[static_cast<size_t>(best_layer)];
     layer.out.residual = residual;
+    TakeChannels(at(other), &at(main));
     Absorb(layer, id, node);
     return true;
   }
@@ -215,9 +466,9 @@ class PartitionBuilder {
       for (ValueId value : graph_.nodes[static_cast<size_t>(id)].outputs) {
         if (!LeavesPartition(value) || !tensor_of_.contains(value)) continue;
         int32_t tensor = tensor_of_[value];
-        if (!producer_.contains(tensor) || bound.contains(tensor)) {
+        if (!ready_.contains(tensor) || at(tensor).is_view() || bound.contains(tensor)) {
           // A view of an input, or of a tensor that is bound already: a register needs a copy of its own.
-          tensor = AddCopy(tensor, value);
+          XRUN_ASSIGN_OR_RETURN(tensor, AddCopy(tensor, value));
         }
         bound.insert(tensor);
         OverlayTensor& t = partition_.tensors[static_cast<size_t>(tensor)];
@@ -234,22 +485,24 @@ class PartitionBuilder {
     return std::any_of(consumers.begin(), consumers.end(), [&](NodeId n) { return !inside_.contains(n); });
   }
 
-  int32_t AddCopy(int32_t from, ValueId value) {
-    OverlayTensor t = partition_.tensors[static_cast<size_t>(from)];
+  /// A dense copy in memory of its own.
+  Result<int32_t> AddCopy(int32_t from, ValueId value) {
+    OverlayTensor t = at(from);
     t.name = graph_.at(value).name;
     t.value = value;
     t.base = kBaseWorkspace;
+    t.constant = nullptr;
+    t.parent = kNone;
+    t.group0 = t.y0 = t.x0 = 0;
+    t.groups = (t.channels + config_.channels - 1) / config_.channels;
+    t.channel_map.clear();
     const auto index = static_cast<int32_t>(partition_.tensors.size());
     partition_.tensors.push_back(std::move(t));
-    Layer layer;
-    layer.kind = LayerKind::kElementwise;
-    layer.elementwise = kElementwiseCopy;
-    layer.name = graph_.at(value).name;
-    layer.nodes = {graph_.Producer(value)};
+    const bool moves = at(from).groups != at(index).groups || !at(from).channel_map.empty();
+    XRUN_ASSIGN_OR_RETURN(Layer layer, moves ? IdentityLayer(at(from), at(index)) : CopyLayer(at(from), at(index)));
     layer.input = from;
     layer.output = index;
-    producer_[index] = static_cast<int32_t>(partition_.layers.size());
-    partition_.layers.push_back(std::move(layer));
+    AddLayer(std::move(layer), graph_.Producer(value));
     return index;
   }
 
@@ -267,10 +520,18 @@ class PartitionBuilder {
   Partition partition_;
   std::set<NodeId> inside_;
   std::map<ValueId, int32_t> tensor_of_;
-  std::map<int32_t, int32_t> producer_;  ///< tensor → layer
+  std::map<int32_t, int32_t> producer_;  ///< tensor → the one layer that makes it, for tensors of one layer
+  std::map<int32_t, int32_t> ready_;     ///< tensor → layer after which it is complete
+  std::set<int32_t> parents_;            ///< tensors that have views
 };
 
 }  // namespace
+
+std::vector<int32_t> OverlayTensor::LogicalChannels(uint32_t channels_of_group) const {
+  std::vector<int32_t> logical(size_t{groups} * channels_of_group, -1);
+  for (uint32_t c = 0; c < channels; ++c) logical[Physical(c)] = static_cast<int32_t>(c);
+  return logical;
+}
 
 bool IsOverlayNode(const Graph& graph, const Node& node) {
   const Value& out = graph.at(node.outputs[0]);
@@ -286,6 +547,9 @@ bool IsOverlayNode(const Graph& graph, const Node& node) {
     case Op::kMul:
     case Op::kUnary:
     case Op::kReshape:
+    case Op::kConcat:
+    case Op::kSlice:
+    case Op::kPad:
       return true;
     default:
       return false;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,19 @@ struct OverlayTensor {
   uint8_t base = kBaseWorkspace;
   uint64_t offset = 0;
   const int8_t* constant = nullptr;  ///< row-major [C][H][W] of a constant operand (then base is kBaseWeights)
+
+  /// Physical channel of each logical one; empty: the same. Physical channels without a logical one hold defined values
+  /// that nobody may depend on. This is how Concat and Slice of channels cost nothing.
+  std::vector<uint32_t> channel_map;
+
+  /// A view: the box of `parent` (never itself a view) that starts at this group, row and column.
+  int32_t parent = kNone;
+  uint32_t group0 = 0, y0 = 0, x0 = 0;
+
+  bool is_view() const { return parent != kNone; }
+  uint32_t Physical(uint32_t channel) const { return channel_map.empty() ? channel : channel_map[channel]; }
+  /// Logical channel of each physical one, -1 where there is none.
+  std::vector<int32_t> LogicalChannels(uint32_t channels_of_group) const;
 
   /// Set by allocate when the whole tensor stays in activation memory from its producer to its last reader.
   struct OnChip {
@@ -77,7 +91,9 @@ struct Layer {
 
   // Conv and Depthwise: weights [OC][IC / groups][KH][KW], row-major.
   uint32_t groups = 1;
-  const int8_t* weights = nullptr;  ///< owned by the graph's constant
+  const int8_t* weights = nullptr;  ///< owned by the graph's constant, or by:
+  std::shared_ptr<const std::vector<int8_t>> own_weights;
+  std::optional<int32_t> fill;  ///< value of taps outside the input, where it is not the input's zero point
   std::vector<ChannelParams> params;
   bool has_weight_zero = false;
   bool prelu = false;

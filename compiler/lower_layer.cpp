@@ -17,13 +17,15 @@ int32_t ZeroOf(const Value& value, size_t channel = 0) {
   return value.quant->zero_point.size() == 1 ? value.quant->zero_point[0] : value.quant->zero_point[channel];
 }
 
-/// saturate(zy + rhe(bound / sy)). The double quotient of two float32 numbers is never so near a tie that its own
-/// rounding could decide (24-bit mantissas leave at least 2^-49 of distance), so this is the exact rational's rounding.
-int32_t ClampBound(float bound, const Value& y) {
-  if (std::isinf(bound)) return bound < 0 ? -128 : 127;
-  const int64_t q = RoundHalfEven(static_cast<double>(bound) / static_cast<double>(ScaleOf(y)));
-  return SaturateInt8(std::clamp<int64_t>(q, -100000, 100000) + ZeroOf(y));
+/// saturate(zy + rhe(x / scale)). The double quotient of two float32 numbers is never so near a tie that its own rounding
+/// could decide (24-bit mantissas leave at least 2^-49 of distance), so this is the exact rational's rounding.
+int32_t QuantizeReal(float x, float scale, int32_t zero_point) {
+  if (std::isinf(x)) return x < 0 ? -128 : 127;
+  const int64_t q = RoundHalfEven(static_cast<double>(x) / static_cast<double>(scale));
+  return SaturateInt8(std::clamp<int64_t>(q, -100000, 100000) + zero_point);
 }
+
+int32_t ClampBound(float bound, const Value& y) { return QuantizeReal(bound, ScaleOf(y), ZeroOf(y)); }
 
 OutputStage MakeOutputStage(const Graph& graph, const Node& node) {
   const Value& y = graph.at(node.outputs[0]);
@@ -282,16 +284,63 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
     case Op::kMul:
       XRUN_RETURN_IF_ERROR(LowerBinary(graph, node, tensors, &layer));
       break;
-    case Op::kUnary:
+    case Op::kUnary: {
+      if (node.as<UnaryAttrs>().chain.empty()) {  // a change of parameters: exact multiplier, not a table
+        const OutputStage out = layer.out;
+        XRUN_ASSIGN_OR_RETURN(layer, CopyLayer(tensors[static_cast<size_t>(operands.input)],
+                                               tensors[static_cast<size_t>(operands.output)]));
+        layer.input = operands.input;
+        layer.output = operands.output;
+        layer.out = out;
+        break;
+      }
       layer.kind = LayerKind::kElementwise;
       layer.elementwise = kElementwiseCopy;
       layer.out = OutputStage{};
       layer.out.table = NodeTable(graph, node);
       break;
+    }
     default:
       assert(false && "IsOverlayNode admits only the operators above");
   }
   return layer;
+}
+
+Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out) {
+  Layer layer;
+  layer.kind = LayerKind::kConv;
+  const size_t c = in.channels;
+  auto weights = std::make_shared<std::vector<int8_t>>(c * c, int8_t{0});
+  for (size_t i = 0; i < c; ++i) (*weights)[i * c + i] = 1;
+  layer.own_weights = weights;
+  layer.weights = weights->data();
+  XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{in.scale}, out.scale, 1}));
+  layer.params.assign(c, {-in.zero_point, m, m, 0});
+  layer.out.zero_point = out.zero_point;
+  return layer;
+}
+
+Result<Layer> CopyLayer(const OverlayTensor& in, const OverlayTensor& out) {
+  Layer layer;
+  layer.kind = LayerKind::kElementwise;
+  layer.elementwise = kElementwiseCopy;
+  if (in.scale == out.scale && in.zero_point == out.zero_point) return layer;
+  layer.elementwise = kElementwiseRequantize;
+  XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{in.scale}, out.scale, 1}));
+  layer.m_a = static_cast<int32_t>(m.m);
+  layer.shift = m.shift;
+  layer.out.zero_point = out.zero_point;
+  return layer;
+}
+
+int32_t QuantizedConstant(float x, const OverlayTensor& tensor) {
+  return QuantizeReal(x, tensor.scale, tensor.zero_point);
+}
+
+int OverlayAxis(size_t rank, int64_t axis) {
+  if (rank == 1) return 0;
+  if (rank == 3 && axis == 2) return 2;
+  return static_cast<int>(axis) - 1;
 }
 
 Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node,

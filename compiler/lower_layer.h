@@ -21,6 +21,19 @@ struct LayerOperands {
 Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                         const LayerOperands& operands, const HardwareConfig& config);
 
+/// A convolution that moves data and, where scales differ, requantizes: 1 × 1 with weights one on the diagonal. Its
+/// geometry (stride, padding, fill) is left for the caller; channels may lie anywhere on both sides.
+Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out);
+
+/// An element-for-element copy, requantized where parameters differ.
+Result<Layer> CopyLayer(const OverlayTensor& in, const OverlayTensor& out);
+
+/// saturate(zero point + rhe(x / scale)): a real constant in a tensor's int8 form.
+int32_t QuantizedConstant(float x, const OverlayTensor& tensor);
+
+/// The axis of C × H × W (0, 1, 2) that an axis of a value of this rank is; -1 for the batch.
+int OverlayAxis(size_t rank, int64_t axis);
+
 /// The residual part of an output stage for Add(main, other).
 Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node,
                                             const std::vector<OverlayTensor>& tensors, int32_t main, int32_t other);

@@ -19,11 +19,11 @@ void PutRecord(const Layer& layer, const ChannelParams& p, uint8_t* at) {
   at[12] = static_cast<uint8_t>(p.weight_zero);
 }
 
-/// Records of `config.channels` channels from `first`; channels that do not exist multiply by zero.
-void PutRecords(const Layer& layer, uint32_t first, uint32_t channels, const HardwareConfig& config, uint8_t* at) {
+/// Records of one group's physical channels; channels that do not exist multiply by zero.
+void PutRecords(const Layer& layer, const int32_t* logical, const HardwareConfig& config, uint8_t* at) {
   for (uint32_t c = 0; c < config.channels; ++c) {
-    const uint32_t channel = first + c;
-    PutRecord(layer, channel < channels ? layer.params[channel] : ChannelParams{}, at + c * kRecordBytes);
+    const int32_t channel = logical[c];
+    PutRecord(layer, channel >= 0 ? layer.params[static_cast<size_t>(channel)] : ChannelParams{}, at + c * kRecordBytes);
   }
 }
 
@@ -36,21 +36,22 @@ void PutTable(const Table& table, std::vector<uint8_t>* bytes, size_t padded) {
 
 }  // namespace
 
-std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, uint32_t out_channels,
+std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
                                      const ConvPart& part, const HardwareConfig& config) {
   const uint32_t cp = config.channels;
   const size_t row = config.weight_row_bytes();
   std::vector<uint8_t> bytes;
   if (part.last && layer.out.table) PutTable(*layer.out.table, &bytes, config.table_rows() * row);
 
-  const uint32_t in_per_group = in_channels / layer.groups;
-  const uint32_t out_per_group = out_channels / layer.groups;
+  const std::vector<int32_t> in_logical = in.LogicalChannels(cp), out_logical = out.LogicalChannels(cp);
+  const auto in_per_group = static_cast<int32_t>(in.channels / layer.groups);
+  const auto out_per_group = static_cast<int32_t>(out.channels / layer.groups);
   const size_t window = size_t{layer.kernel_h} * layer.kernel_w;
   for (uint32_t og = part.og0; og < part.og0 + part.ogn; ++og) {
     if (part.last) {
       const size_t at = bytes.size();
       bytes.resize(at + config.param_rows() * row, 0);
-      PutRecords(layer, og * cp, out_channels, config, bytes.data() + at);
+      PutRecords(layer, &out_logical[size_t{og} * cp], config, bytes.data() + at);
     }
     for (uint32_t kh = part.kh0; kh < part.kh0 + part.khn; ++kh) {
       for (uint32_t kw = part.kw0; kw < part.kw0 + part.kwn; ++kw) {
@@ -58,17 +59,17 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, u
           const size_t at = bytes.size();
           bytes.resize(at + row, 0);
           for (uint32_t o = 0; o < cp; ++o) {
-            const uint32_t oc = og * cp + o;
-            if (oc >= out_channels) break;
-            const uint32_t group = oc / out_per_group;
-            const auto nothing = static_cast<uint8_t>(layer.params[oc].weight_zero);
+            const int32_t oc = out_logical[size_t{og} * cp + o];
+            if (oc < 0) continue;
+            const int32_t group = oc / out_per_group;
+            const auto nothing = static_cast<uint8_t>(layer.params[static_cast<size_t>(oc)].weight_zero);
             for (uint32_t i = 0; i < cp; ++i) {
-              const uint32_t ic = ig * cp + i;
-              const bool real = ic < in_channels && ic / in_per_group == group;
+              const int32_t ic = in_logical[size_t{ig} * cp + i];
+              const bool real = ic >= 0 && ic / in_per_group == group;
+              const auto row_of = static_cast<size_t>(oc) * static_cast<size_t>(in_per_group);
               bytes[at + o * cp + i] =
-                  real ? static_cast<uint8_t>(
-                             layer.weights[(size_t{oc} * in_per_group + ic % in_per_group) * window +
-                                           kh * layer.kernel_w + kw])
+                  real ? static_cast<uint8_t>(layer.weights[(row_of + static_cast<size_t>(ic % in_per_group)) * window +
+                                                            size_t{kh} * layer.kernel_w + kw])
                        : nothing;
             }
           }
@@ -79,24 +80,24 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, u
   return bytes;
 }
 
-std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, uint32_t channels, uint32_t g0, uint32_t gn, uint32_t kh0,
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn, uint32_t kh0,
                                           uint32_t khn, bool last, const HardwareConfig& config) {
   const uint32_t cp = config.channels;
+  const std::vector<int32_t> logical = out.LogicalChannels(cp);
   std::vector<uint8_t> bytes;
   if (last && layer.out.table) PutTable(*layer.out.table, &bytes, size_t{config.vector_table_rows()} * cp);
   for (uint32_t g = g0; g < g0 + gn; ++g) {
     if (last) {
       const size_t at = bytes.size();
       bytes.resize(at + kRecordBytes * cp, 0);
-      PutRecords(layer, g * cp, channels, config, bytes.data() + at);
+      PutRecords(layer, &logical[size_t{g} * cp], config, bytes.data() + at);
     }
     for (uint32_t kh = kh0; kh < kh0 + khn; ++kh) {
       for (uint32_t kw = 0; kw < layer.kernel_w; ++kw) {
         for (uint32_t c = 0; c < cp; ++c) {
-          const uint32_t channel = g * cp + c;
-          bytes.push_back(channel < channels
-                              ? static_cast<uint8_t>(layer.weights[(size_t{channel} * layer.kernel_h + kh) * layer.kernel_w + kw])
-                              : 0);
+          const int32_t channel = logical[size_t{g} * cp + c];
+          const size_t at = (static_cast<size_t>(std::max(channel, 0)) * layer.kernel_h + kh) * layer.kernel_w + kw;
+          bytes.push_back(channel >= 0 ? static_cast<uint8_t>(layer.weights[at]) : 0);
         }
       }
     }
@@ -121,8 +122,9 @@ std::vector<uint8_t> PackConstant(const OverlayTensor& t, const HardwareConfig& 
   const size_t plane = size_t{t.height} * t.width;
   std::vector<uint8_t> bytes(t.groups * plane * cp, 0);
   for (uint32_t c = 0; c < t.channels; ++c) {
+    const uint32_t p = t.Physical(c);
     for (size_t i = 0; i < plane; ++i) {
-      bytes[((c / cp) * plane + i) * cp + c % cp] = static_cast<uint8_t>(t.constant[c * plane + i]);
+      bytes[((p / cp) * plane + i) * cp + p % cp] = static_cast<uint8_t>(t.constant[c * plane + i]);
     }
   }
   return bytes;

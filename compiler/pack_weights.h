@@ -16,11 +16,11 @@ struct ConvPart {
 
 /// The bytes of the segment as isa/README.md section 5 lays them out. Channels that do not exist get the weight zero
 /// point of their row, so that they add nothing; output channels that do not exist get all zeros.
-std::vector<uint8_t> PackConvSegment(const Layer& layer, uint32_t in_channels, uint32_t out_channels,
+std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
                                      const ConvPart& part, const HardwareConfig& config);
 
 /// Segment of a Depthwise instruction for groups [g0, g0 + gn) and kernel rows [kh0, kh0 + khn).
-std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, uint32_t channels, uint32_t g0, uint32_t gn, uint32_t kh0,
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn, uint32_t kh0,
                                           uint32_t khn, bool last, const HardwareConfig& config);
 
 /// A table alone, padded to whole vector memory rows, then `words` (multipliers by count) if any.

@@ -1,39 +1,16 @@
 #include <algorithm>
-#include <limits>
 
 #include "compiler/schedule.h"
 
 namespace xrun::compiler {
 namespace {
 
-/// First and last layer that touch a tensor.
-struct Live {
-  int32_t first = std::numeric_limits<int32_t>::max();
-  int32_t last = -1;
-  bool Overlaps(const Live& other) const { return first <= other.last && other.first <= last; }
-};
-
-std::vector<Live> LiveRanges(const Partition& partition) {
-  std::vector<Live> live(partition.tensors.size());
-  for (size_t i = 0; i < partition.layers.size(); ++i) {
-    const Layer& layer = partition.layers[i];
-    const int32_t residual = layer.out.residual ? layer.out.residual->tensor : kNone;
-    for (int32_t t : {layer.input, layer.input_b, layer.output, residual}) {
-      if (t == kNone) continue;
-      Live& l = live[static_cast<size_t>(t)];
-      l.first = std::min(l.first, static_cast<int32_t>(i));
-      l.last = std::max(l.last, static_cast<int32_t>(i));
-    }
-  }
-  return live;
-}
-
 /// Lowest address where `size` units fit beside everything placed that lives at the same time.
 struct Placed {
-  Live live;
+  LiveRange live;
   uint64_t addr, size;
 };
-uint64_t FirstFit(const std::vector<Placed>& placed, const Live& live, uint64_t size) {
+uint64_t FirstFit(const std::vector<Placed>& placed, const LiveRange& live, uint64_t size) {
   std::vector<std::pair<uint64_t, uint64_t>> taken;
   for (const Placed& p : placed) {
     if (p.live.Overlaps(live)) taken.emplace_back(p.addr, p.addr + p.size);
@@ -52,8 +29,24 @@ constexpr uint64_t kOnChipNumerator = 5, kOnChipDenominator = 8;
 
 }  // namespace
 
+std::vector<LiveRange> LiveRanges(const Partition& partition) {
+  std::vector<LiveRange> live(partition.tensors.size());
+  for (size_t i = 0; i < partition.layers.size(); ++i) {
+    const Layer& layer = partition.layers[i];
+    const int32_t residual = layer.out.residual ? layer.out.residual->tensor : kNone;
+    for (int32_t t : {layer.input, layer.input_b, layer.output, residual}) {
+      if (t == kNone) continue;
+      const int32_t parent = partition.tensors[static_cast<size_t>(t)].parent;
+      LiveRange& l = live[static_cast<size_t>(parent != kNone ? parent : t)];
+      l.first = std::min(l.first, static_cast<int32_t>(i));
+      l.last = std::max(l.last, static_cast<int32_t>(i));
+    }
+  }
+  return live;
+}
+
 uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip) {
-  const std::vector<Live> live = LiveRanges(*partition);
+  const std::vector<LiveRange> live = LiveRanges(*partition);
   const uint64_t limit = config.activation_words() * kOnChipNumerator / kOnChipDenominator;
   std::vector<Placed> on_chip, workspace;
   uint64_t workspace_bytes = 0;

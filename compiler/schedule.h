@@ -55,6 +55,13 @@ struct TileReport {
 Result<Schedule> BuildSchedule(const Partition& partition, const HardwareConfig& config, const TilingLimits& limits,
                                WeightImage* weights, std::vector<TileReport>* report);
 
+/// First and last layer that touch a tensor or a view of it; last = -1 for one that nobody touches, and for views.
+struct LiveRange {
+  int32_t first = INT32_MAX, last = -1;
+  bool Overlaps(const LiveRange& other) const { return first <= other.last && other.first <= last; }
+};
+std::vector<LiveRange> LiveRanges(const Partition& partition);
+
 /// Decides which tensors stay on chip and where the others lie in the workspace. Returns its size in bytes.
 uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip);
 

@@ -15,7 +15,8 @@ struct Block {
 };
 
 std::vector<Block> MakeBlocks(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, uint32_t cp) {
-  if (layer.groups == 1) return {{0, out.groups, 0, in.groups}};
+  // Channels that are not where they belong could come from any group: then every block reads all.
+  if (layer.groups == 1 || !in.channel_map.empty() || !out.channel_map.empty()) return {{0, out.groups, 0, in.groups}};
   const uint32_t in_per_group = in.channels / layer.groups, out_per_group = out.channels / layer.groups;
   std::vector<Block> blocks;
   for (uint32_t og = 0; og < out.groups; ++og) {
@@ -112,7 +113,7 @@ class ConvScheduler {
   }
 
   uint64_t InputWords(const Plan& p) const {
-    if (in_.on_chip) return 0;
+    if (e_.OnChip(in_)) return 0;
     const InputTile tile = LargestInput(p);
     const uint64_t groups = split(p) ? p.in_groups : p.weights_outer ? max_ign_ : in_.groups;
     return groups * tile.rows * tile.pitch;
@@ -121,8 +122,8 @@ class ConvScheduler {
 
   bool Fits(const Plan& p) const {
     uint64_t words = p.buffers * InputWords(p);
-    if (!out_.on_chip) words += p.buffers * OutputWords(p);
-    if (res_ != nullptr && !res_->on_chip) words += p.buffers * OutputWords(p);
+    if (!e_.OnChip(out_)) words += p.buffers * OutputWords(p);
+    if (res_ != nullptr && !e_.OnChip(*res_)) words += p.buffers * OutputWords(p);
     return words <= e_.tile_words();
   }
 
@@ -143,7 +144,7 @@ class ConvScheduler {
     const double weight_bytes = double{1} * SegmentRows({p.rows, p.cols, 1, max_ign_, layer_.kernel_h, layer_.kernel_w}, 1) *
                                 out_.groups * c.weight_row_bytes();
     const InputTile tile = LargestInput(p);
-    const double input_pass = in_.on_chip ? 0 : tiles * in_.groups * tile.rows * tile.pitch * c.channels;
+    const double input_pass = e_.OnChip(in_) ? 0 : tiles * in_.groups * tile.rows * tile.pitch * c.channels;
     double bytes = 0;
     if (split(p)) {
       bytes = input_pass * chunks + weight_bytes * tiles;
@@ -153,8 +154,8 @@ class ConvScheduler {
       bytes = input_pass + weight_bytes * (p.weights_resident ? 1 : tiles);
     }
     const double out_bytes = double{1} * out_.words() * c.channels;
-    if (!out_.on_chip) bytes += out_bytes;
-    if (res_ != nullptr && !res_->on_chip) bytes += out_bytes;
+    if (!e_.OnChip(out_)) bytes += out_bytes;
+    if (res_ != nullptr && !e_.OnChip(*res_)) bytes += out_bytes;
     const double dram = bytes / (c.dram_ports * c.dram_port_bytes * c.dram_efficiency / 100.0);
 
     const double pixel_groups = std::ceil(static_cast<double>(p.rows) * p.cols / c.pixels);
@@ -258,7 +259,7 @@ class ConvScheduler {
     const auto key = std::array<uint32_t, 4>{part.og0, part.ig0, part.kh0, part.kw0};
     auto it = segments_.find(key);
     if (it == segments_.end()) {
-      const std::vector<uint8_t> bytes = PackConvSegment(layer_, in_.channels, out_.channels, part, e_.config);
+      const std::vector<uint8_t> bytes = PackConvSegment(layer_, in_, out_, part, e_.config);
       const auto rows = static_cast<uint32_t>(bytes.size() / e_.config.weight_row_bytes());
       it = segments_.emplace(key, Segment{e_.weights.Append(bytes), rows}).first;
     }
@@ -284,9 +285,9 @@ class ConvScheduler {
   };
 
   void Emit() {
-    if (!in_.on_chip) in_buffers_ = e_.Allocate(static_cast<uint32_t>(InputWords(plan_)), plan_.buffers);
-    if (!out_.on_chip) out_buffers_ = e_.Allocate(static_cast<uint32_t>(OutputWords(plan_)), plan_.buffers);
-    if (res_ != nullptr && !res_->on_chip) {
+    if (!e_.OnChip(in_)) in_buffers_ = e_.Allocate(static_cast<uint32_t>(InputWords(plan_)), plan_.buffers);
+    if (!e_.OnChip(out_)) out_buffers_ = e_.Allocate(static_cast<uint32_t>(OutputWords(plan_)), plan_.buffers);
+    if (res_ != nullptr && !e_.OnChip(*res_)) {
       res_buffers_ = e_.Allocate(static_cast<uint32_t>(OutputWords(plan_)), plan_.buffers);
     }
     std::vector<PixelTile> tiles;
@@ -355,7 +356,7 @@ class ConvScheduler {
     c.in_w = c.in_h != 0 ? x.count : 0;
     c.pad_top = c.in_h != 0 ? y.pad : 0;
     c.pad_left = c.in_h != 0 ? x.pad : 0;
-    c.fill = in_.zero_point;
+    c.fill = layer_.fill.value_or(in_.zero_point);
     c.out_w = tile.xn;
     c.out_h = tile.yn;
     c.ic_groups = part.ign;

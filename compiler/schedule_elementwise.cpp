@@ -13,7 +13,7 @@ class ElementwiseScheduler {
         a_(emitter.tensor(layer.input)),
         b_(layer.input_b == kNone ? nullptr : &emitter.tensor(layer.input_b)),
         out_(emitter.tensor(layer.output)) {
-    b_full_ = b_ == nullptr || (b_->groups == out_.groups && b_->channels == out_.channels &&
+    b_full_ = b_ == nullptr || (b_->channels == out_.channels &&
                                 b_->height == out_.height && b_->width == out_.width);
   }
 
@@ -40,7 +40,7 @@ class ElementwiseScheduler {
     return b;
   }
 
-  uint64_t Words(const OverlayTensor& t, const Box& box) const { return t.on_chip ? 0 : box.words(); }
+  uint64_t Words(const OverlayTensor& t, const Box& box) const { return e_.OnChip(t) ? 0 : box.words(); }
 
   bool Fits(const Box& box) const {
     uint64_t words = Words(a_, box) + Words(out_, box);
@@ -69,9 +69,9 @@ class ElementwiseScheduler {
   }
 
   void Emit() {
-    if (!a_.on_chip) a_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
-    if (!out_.on_chip) out_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
-    if (b_ != nullptr && !b_->on_chip) {
+    if (!e_.OnChip(a_)) a_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
+    if (!e_.OnChip(out_)) out_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
+    if (b_ != nullptr && !e_.OnChip(*b_)) {
       b_buffers_ = e_.Allocate(static_cast<uint32_t>(BoxOfB(tile_).words()), buffers_);
     }
     uint32_t params = 0;

@@ -76,14 +76,14 @@ class WindowScheduler {
   }
 
   uint64_t InputWords() const {
-    if (in_.on_chip) return 0;
+    if (e_.OnChip(in_)) return 0;
     const uint64_t rows = std::min<uint64_t>(
         in_.height, uint64_t{rows_ - 1} * layer_.stride_h + uint64_t{kernel_rows_ - 1} * layer_.dilation_h + 1);
     const uint64_t cols = std::min<uint64_t>(
         in_.width, uint64_t{cols_ - 1} * layer_.stride_w + uint64_t{layer_.kernel_w - 1} * layer_.dilation_w + 1);
     return groups_ * rows * cols;
   }
-  uint64_t OutputWords() const { return out_.on_chip ? 0 : uint64_t{groups_} * rows_ * cols_; }
+  uint64_t OutputWords() const { return e_.OnChip(out_) ? 0 : uint64_t{groups_} * rows_ * cols_; }
 
   bool Fits() const {
     if (buffers_ * (InputWords() + OutputWords()) > e_.tile_words()) return false;
@@ -130,8 +130,8 @@ class WindowScheduler {
   }
 
   void Emit() {
-    if (!in_.on_chip) in_buffers_ = e_.Allocate(static_cast<uint32_t>(InputWords()), buffers_);
-    if (!out_.on_chip) out_buffers_ = e_.Allocate(static_cast<uint32_t>(OutputWords()), buffers_);
+    if (!e_.OnChip(in_)) in_buffers_ = e_.Allocate(static_cast<uint32_t>(InputWords()), buffers_);
+    if (!e_.OnChip(out_)) out_buffers_ = e_.Allocate(static_cast<uint32_t>(OutputWords()), buffers_);
     std::vector<Stretch> rows{{0, out_.height, 0}}, cols{{0, out_.width, 0}};
     if (layer_.average && !PerCount()) {
       rows = stretches_[0];
@@ -229,7 +229,7 @@ class WindowScheduler {
     if (it == segments_.end()) {
       std::vector<uint8_t> bytes;
       if (!pool()) {
-        bytes = PackDepthwiseSegment(layer_, out_.channels, box.g0, box.gn, kh0, khn, last, e_.config);
+        bytes = PackDepthwiseSegment(layer_, out_, box.g0, box.gn, kh0, khn, last, e_.config);
       } else if (last) {
         std::vector<uint32_t> multipliers;
         if (PerCount()) {

@@ -1,6 +1,7 @@
 #include <program_generated.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "isa/program_file.h"
 
@@ -166,7 +167,7 @@ class Unpacker {
 
   template <typename T>
   std::vector<T> Numbers(const flatbuffers::Vector<T>* v) {
-    if (v == nullptr || !Take(v->size() * sizeof(T))) return {};
+    if (v == nullptr || v->size() == 0 || !Take(v->size() * sizeof(T)) || !Aligned(v->Data(), alignof(T))) return {};
     std::vector<T> result(v->size());
     for (flatbuffers::uoffset_t i = 0; i < v->size(); ++i) result[i] = v->Get(i);
     return result;
@@ -174,13 +175,22 @@ class Unpacker {
 
   template <typename V, typename Visitor>
   void Each(const V* list, Visitor&& visit) {
-    if (list == nullptr || !Take(list->size() * sizeof(flatbuffers::uoffset_t))) return;
+    if (list == nullptr || list->size() == 0 || !Take(list->size() * sizeof(flatbuffers::uoffset_t))) return;
+    if (!Aligned(list->Data(), alignof(std::remove_cvref_t<decltype(*list->Get(0))>))) return;
     for (flatbuffers::uoffset_t i = 0; i < list->size() && status_.ok(); ++i) visit(*list->Get(i));
+  }
+
+  /// The FlatBuffers verifier (2.0.8) checks where a vector's length stands, not its elements. Not asked of empty
+  /// vectors, which the builder does not align.
+  bool Aligned(const uint8_t* data, size_t alignment) {
+    if (reinterpret_cast<uintptr_t>(data) % alignment == 0) return true;
+    Fail("a vector is misaligned");
+    return false;
   }
 
   bool Take(size_t bytes) {
     if (budget_.Take(bytes)) return true;
-    Fail("METADATA: parts of it overlap");
+    Fail("parts of it overlap");
     return false;
   }
 

@@ -44,8 +44,7 @@ struct InferFlags {
 /// goes to a file of its own, numbered before the ending.
 Status TimedMode(const InferFlags& flags, const tools::Tool& tool, nlohmann::ordered_json& document) {
   XRUN_ASSIGN_OR_RETURN(const Program program, ReadProgram(flags.program));
-  nlohmann::ordered_json& steps = document["modelled"]["steps"] = nlohmann::ordered_json::array();
-  document["modelled"]["assumptions"] = tools::Assumptions(program.config);
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
   for (size_t s = 0; s < program.overlay_steps.size(); ++s) {
     const auto prepared = simulator::Prepare(program, program.overlay_steps[s]);
     XRUN_ASSIGN_OR_RETURN(const simulator::TimingReport report,
@@ -65,6 +64,7 @@ Status TimedMode(const InferFlags& flags, const tools::Tool& tool, nlohmann::ord
     }
     XRUN_RETURN_IF_ERROR(io::WriteFileAtomic(path, out.str()));
   }
+  document["modelled"] = {{"assumptions", tools::Assumptions(program.config)}, {"steps", std::move(steps)}};
   return {};
 }
 

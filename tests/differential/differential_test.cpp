@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 
 #include "isa/hardware_config.h"
 #include "random_graph.h"
@@ -145,6 +146,51 @@ TEST(Differential, AllConfigurations) {
       }
     }
   }
+}
+
+/// Layers too large for the smallest configuration in one way each: sums longer than its weight ring, inputs larger than its
+/// activation memory, windows of a hundred rows. Random tilings on the others.
+TEST(Differential, LargeLayers) {
+  using Window = GraphMaker::Window;
+  struct Large {
+    const char* name;
+    compiler::Shape input;
+    std::function<compiler::ValueId(GraphMaker&, compiler::ValueId)> layer;
+  };
+  const Window same{3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+  const Window dilated{3, 3, 1, 1, 12, 12, 12, 12, 12, 12};
+  const Window patches{16, 16, 16, 16, 1, 1, 0, 0, 0, 0};
+  const Window tall{120, 9, 1, 1, 1, 1, 0, 4, 0, 4};
+  const Window plane{70, 81, 1, 1, 1, 1, 0, 0, 0, 0};
+  const std::vector<Large> layers = {
+      {"fully connected", {1, 200, 10, 10}, [](auto& m, auto x) { return m.FullyConnected(m.Flatten(x), 21); }},
+      {"deep", {1, 700, 9, 11}, [&](auto& m, auto x) { return m.Conv(x, 33, 1, same); }},
+      {"dilated", {1, 250, 26, 27}, [&](auto& m, auto x) { return m.Conv(x, 20, 1, dilated); }},
+      {"patches", {1, 3, 160, 176}, [&](auto& m, auto x) { return m.Conv(x, 40, 1, patches); }},
+      {"wide", {1, 9, 40, 700}, [&](auto& m, auto x) { return m.Conv(x, 17, 1, same); }},
+      {"tall kernel", {1, 20, 130, 24}, [&](auto& m, auto x) { return m.Conv(x, 9, 1, tall); }},
+      {"tall depthwise", {1, 20, 130, 24}, [&](auto& m, auto x) { return m.Conv(x, 20, 20, tall); }},
+      {"global average", {1, 40, 70, 81}, [&](auto& m, auto x) { return m.Pool(x, true, false, plane); }},
+      {"large add", {1, 70, 60, 61}, [&](auto& m, auto x) { return m.Add(x, m.Input({1, 70, 1, 61})); }},
+  };
+  int refused = 0;
+  for (uint64_t i = 0; i < layers.size(); ++i) {
+    SCOPED_TRACE(layers[i].name);
+    GraphMaker maker(900 + i);
+    const compiler::ValueId x = maker.Input(layers[i].input);
+    maker.Output(layers[i].layer(maker, x));
+    const Tensors inputs = RandomInputs(maker.graph, i);
+    std::string error;
+    const Tensors want = RunOracle(maker.graph, inputs, &error);
+    ASSERT_EQ(error, "");
+    for (const char* arch : {"B512", "B1152", "B4096"}) {
+      for (const Variant& variant : {Variant{"-O2", 2, {}}, RandomVariant(i)}) {
+        const std::string failure = CheckVariant(maker.graph, inputs, want, *FindConfig(arch), variant, &refused);
+        ASSERT_EQ(failure, "");
+      }
+    }
+  }
+  EXPECT_EQ(refused, 0);
 }
 
 }  // namespace

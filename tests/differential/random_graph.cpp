@@ -223,6 +223,61 @@ ValueId GraphMaker::Flatten(ValueId x) {
   return y;
 }
 
+ValueId GraphMaker::Concat(const std::vector<ValueId>& inputs, int64_t axis) {
+  Shape shape = graph.at(inputs[0]).shape;
+  float scale = 0;
+  shape[static_cast<size_t>(axis)] = 0;
+  for (const ValueId in : inputs) {
+    shape[static_cast<size_t>(axis)] += graph.at(in).shape[static_cast<size_t>(axis)];
+    scale = std::max(scale, ScaleOf(graph.at(in)));
+  }
+  const ValueId y = AddNode(Op::kConcat, AxisAttrs{axis}, inputs, shape, Jitter(scale), false);
+  if (Chance(60)) {  // one set of parameters, as quantizers like it
+    for (const ValueId in : inputs) {
+      if (graph.at(in).quant == graph.at(inputs[0]).quant) graph.at(y).quant = graph.at(in).quant;
+    }
+  }
+  return y;
+}
+
+ValueId GraphMaker::Slice(ValueId x) {
+  const Value in = graph.at(x);
+  SliceAttrs attrs;
+  Shape shape{1};
+  attrs.begin = {0};
+  attrs.end = {1};
+  attrs.step = {1};
+  for (size_t a = 1; a < in.shape.size(); ++a) {
+    const int64_t n = in.shape[a];
+    const int64_t begin = Chance(50) ? 0 : Pick(0, n - 1);
+    const int64_t end = Chance(40) ? n : Pick(begin + 1, n);
+    const int64_t step = Chance(75) ? 1 : Pick(1, 3);
+    attrs.begin.push_back(begin);
+    attrs.end.push_back(end);
+    attrs.step.push_back(step);
+    shape.push_back((end - begin + step - 1) / step);
+  }
+  const ValueId y = AddNode(Op::kSlice, attrs, {x}, shape, ScaleOf(in), false);
+  graph.at(y).quant = in.quant;
+  return y;
+}
+
+ValueId GraphMaker::Pad(ValueId x) {
+  const Value in = graph.at(x);
+  PadAttrs attrs;
+  attrs.before = {0, 0, Pick(0, 2), Pick(0, 3)};
+  attrs.after = {0, 0, Pick(0, 3), Pick(0, 2)};
+  Shape shape = in.shape;
+  for (size_t a = 0; a < 4; ++a) shape[a] += attrs.before[a] + attrs.after[a];
+  const ValueId y = AddNode(Op::kPad, attrs, {x}, shape, ScaleOf(in), false);
+  graph.at(y).quant = in.quant;
+  return y;
+}
+
+ValueId GraphMaker::Requantize(ValueId x) {
+  return AddNode(Op::kUnary, UnaryAttrs{}, {x}, graph.at(x).shape, Jitter(ScaleOf(graph.at(x))), false);
+}
+
 ValueId GraphMaker::Constant(const Shape& shape) {
   std::vector<int8_t> data(static_cast<size_t>(compiler::Elements(shape)));
   for (int8_t& q : data) q = static_cast<int8_t>(Pick(-128, 127));
@@ -296,7 +351,28 @@ Graph RandomGraph(uint64_t seed) {
       if (v != x && m.at(v).shape == shape) same = v;
     }
     ValueId y = kNone;
-    switch (m.Pick(0, 8)) {
+    switch (m.Pick(0, 12)) {
+      case 8: {
+        std::vector<ValueId> parts{x};
+        const int64_t axis = m.Chance(70) ? 1 : m.Pick(2, 3);
+        for (ValueId v : values) {
+          Shape a = m.at(v).shape, b = shape;
+          a[static_cast<size_t>(axis)] = b[static_cast<size_t>(axis)] = 0;
+          if (a == b && parts.size() < 4 && (v != x || m.Chance(20))) parts.push_back(v);
+        }
+        if (m.Chance(50)) std::swap(parts.front(), parts.back());
+        y = m.Concat(parts, axis);
+        break;
+      }
+      case 9:
+        y = m.Slice(x);
+        break;
+      case 10:
+        y = m.Pad(x);
+        break;
+      case 11:
+        y = m.Requantize(x);
+        break;
       case 0:
       case 1: {
         GraphMaker::Window k3;

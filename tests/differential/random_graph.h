@@ -38,6 +38,12 @@ class GraphMaker {
   compiler::ValueId Mul(compiler::ValueId a, compiler::ValueId b);
   compiler::ValueId Unary(compiler::ValueId x);
   compiler::ValueId Flatten(compiler::ValueId x);
+  compiler::ValueId Concat(const std::vector<compiler::ValueId>& inputs, int64_t axis);
+  /// A random slice along every axis but the batch; steps above 1 now and then.
+  compiler::ValueId Slice(compiler::ValueId x);
+  compiler::ValueId Pad(compiler::ValueId x);
+  /// Other scale and zero point, nothing else.
+  compiler::ValueId Requantize(compiler::ValueId x);
   /// An int8 constant of the given shape.
   compiler::ValueId Constant(const compiler::Shape& shape);
 

@@ -227,6 +227,41 @@ TEST(IsaVerify, RacesInOtherMemories) {
   EXPECT_EQ(Verdict(Replace(Replace(text, " release=2048", ""), "keep=1 signal", "keep=1 release=2048 signal")), "");
 }
 
+// The overwriting Load hears, by way of a third engine, only of the instruction before the reader.
+TEST(IsaVerify, RacesThatOverwriteParameters) {
+  const std::string window =
+      " in_h=0 out_w=1 out_h=1 kernel_h=1 kernel_w=1 stride_h=1 stride_w=1 dilation_h=1 dilation_w=1 keep=1";
+  const std::string ring = std::string(kPlainProgram) + R"(
+.stream load prologue
+LoadWeights rows=1 row=9 acquire=1 signal=conv
+LoadWeights wait=vector rows=1 row=9 acquire=1
+.stream vector prologue
+Sync wait=conv signal=load
+.stream conv prologue
+Sync wait=load signal=vector
+Conv weights=9 dst_step=1 ic_groups=1 oc_groups=1)" +
+                           window + " release=2\n";
+  EXPECT_SAYS(Verdict(ring), "race: writes weight ring row 9 with no token between it and conv prologue instruction 2");
+  EXPECT_EQ(Verdict(Replace(Replace(ring, "Sync wait=load signal=vector", "Sync wait=load"), "release=2\n",
+                            "signal=vector\n")),
+            "");
+  const std::string vector = std::string(kPlainProgram) + R"(
+.stream load prologue
+LoadVector rows=20 signal=vector
+LoadVector wait=save rows=20
+.stream save prologue
+Sync wait=vector signal=load
+.stream vector prologue
+Sync wait=load signal=save
+Depthwise groups=1)" + window +
+                             "\n";
+  EXPECT_SAYS(Verdict(vector),
+              "race: writes vector memory row 0 with no token between it and vector prologue instruction 1");
+  EXPECT_EQ(Verdict(Replace(Replace(vector, "Sync wait=load signal=save", "Sync wait=load"), "keep=1\n",
+                            "keep=1 signal=save\n")),
+            "");
+}
+
 TEST(IsaVerify, Uninitialised) {
   EXPECT_SAYS(Verdict(Replace(kPlainProgram, "in_w=4 in_h=1", "in_w=5 in_h=1 pad_left=-1")),
               "conv body instruction 0 of request 0");

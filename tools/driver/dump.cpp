@@ -47,6 +47,13 @@ std::string QuantText(const TensorDesc& tensor) {
   return text;
 }
 
+/// JSON without its line breaks; a file need not hold JSON there.
+std::string OneLine(const std::string& json) {
+  if (json.empty()) return "none";
+  const auto parsed = nlohmann::ordered_json::parse(json, nullptr, false);
+  return parsed.is_discarded() ? json : parsed.dump();
+}
+
 bool Contains(const std::vector<uint32_t>& list, size_t index) {
   return std::find(list.begin(), list.end(), index) != list.end();
 }
@@ -136,7 +143,7 @@ std::string HeaderText(const Program& program, const FileHeader& header) {
   line("weights", FormatBytes(program.weights.size()));
   line("workspace", FormatBytes(workspace) + " a request");
   line("file", FormatBytes(header.file_bytes) + ", " + Count(header.sections.size(), "section"));
-  line("preprocessing", program.preprocessing.empty() ? "none" : program.preprocessing);
+  line("preprocessing", OneLine(program.preprocessing));
   for (const auto& [key, value] : program.info) line(key, value);
   return text;
 }

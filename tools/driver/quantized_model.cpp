@@ -1,5 +1,6 @@
 #include "tools/driver/quantized_model.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "compiler/import/import_onnx.h"
@@ -54,6 +55,7 @@ Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const
                                                                    .pick = io::Pick::kSpread,
                                                                    .require_finite = true}));
   model.calibration = options.method + ", " + std::to_string(data.samples()) + " samples of " + data.Describe();
+  std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
   Progress progress("calibrating", data.runs(), progress_mode);
   return Calibrate(graph, data, flags.Jobs(), progress);
 }
