@@ -78,7 +78,17 @@ class PartitionBuilder {
     switch (node.op) {
       case Op::kReshape: {
         XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
+        const auto shuffled = shuffled_.find(node.inputs[0]);
+        if (shuffled != shuffled_.end()) return EndShuffle(node, root, shuffled->second);
         tensor_of_[node.outputs[0]] = root;
+        return {};
+      }
+      case Op::kTranspose: {
+        // Swaps the two parts of the channel axis; IsOverlayNode admits no other transposition.
+        XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
+        tensor_of_[node.outputs[0]] = root;
+        const Shape& split = graph_.at(node.inputs[0]).shape;
+        shuffled_[node.outputs[0]] = {static_cast<uint32_t>(split[1]), static_cast<uint32_t>(split[2])};
         return {};
       }
       case Op::kConcat:
@@ -263,6 +273,26 @@ class PartitionBuilder {
     t->channel_map.clear();
   }
 
+  /// A channel shuffle: [1, a·b, H, W] seen as [1, a, b, H, W], transposed, seen as [1, b·a, H, W]. Nothing moves; the
+  /// result is a view whose channel j·a + i lies where channel i·b + j does.
+  Status EndShuffle(const Node& node, int32_t in, std::pair<uint32_t, uint32_t> parts) {
+    const auto [a, b] = parts;
+    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
+    if (at(in).channels != a * b || at(result).channels != a * b || at(in).height != at(result).height ||
+        at(in).width != at(result).width) {
+      return Failure{"a transposition that is no channel shuffle is not supported on the overlay", "leave it in float"};
+    }
+    at(result).groups = at(in).groups;
+    at(result).channel_map.resize(size_t{a} * b);
+    for (uint32_t i = 0; i < a; ++i) {
+      for (uint32_t j = 0; j < b; ++j) at(result).channel_map[j * a + i] = at(in).Physical(i * b + j);
+    }
+    DropIdentity(&at(result));
+    MakeView(result, in, 0, 0, 0);
+    ready_[result] = ready_.contains(in) ? ready_[in] : -1;
+    return {};
+  }
+
   /// A box of the input where steps are 1 (channels: any step), else a strided copy.
   Status AddSlice(NodeId id, const Node& node) {
     const auto& attrs = node.as<SliceAttrs>();
@@ -321,7 +351,7 @@ class PartitionBuilder {
     return {};
   }
 
-  /// Constant padding of rows and columns: a copy whose taps outside read the quantized padding value.
+  /// Constant padding: a copy whose taps outside read the quantized padding value, with zero channels around.
   Status AddPad(NodeId id, const Node& node) {
     const auto& attrs = node.as<PadAttrs>();
     XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
@@ -329,15 +359,17 @@ class PartitionBuilder {
     std::array<int64_t, 3> before{0, 0, 0};
     for (size_t a = 0; a < rank; ++a) {
       const int axis = OverlayAxis(rank, static_cast<int64_t>(a));
-      if (axis <= 0) {
-        if (attrs.before[a] == 0 && attrs.after[a] == 0) continue;
-        return Failure{"padding of batch or channels is not supported on the overlay", "leave the node in float"};
+      if (attrs.before[a] == 0 && attrs.after[a] == 0) continue;
+      if (axis < 0) return Failure{"padding of the batch is not supported on the overlay", "leave the node in float"};
+      if (axis == 0 && attrs.value != 0) {
+        return Failure{"channels padded with a value other than zero are not supported on the overlay",
+                       "leave the node in float"};
       }
       if (attrs.before[a] < 0 || attrs.after[a] < 0) return Failure{"negative padding is not supported on the overlay", ""};
       before[static_cast<size_t>(axis)] = attrs.before[a];
     }
     XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
-    XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(in), at(result)));
+    XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(in), at(result), static_cast<uint32_t>(before[0])));
     layer.input = in;
     layer.output = result;
     layer.pad_top = static_cast<int32_t>(before[1]);
@@ -522,6 +554,7 @@ class PartitionBuilder {
   std::map<ValueId, int32_t> tensor_of_;
   std::map<int32_t, int32_t> producer_;  ///< tensor → the one layer that makes it, for tensors of one layer
   std::map<int32_t, int32_t> ready_;     ///< tensor → layer after which it is complete
+  std::map<ValueId, std::pair<uint32_t, uint32_t>> shuffled_;  ///< transposed halves of a channel shuffle
   std::set<int32_t> parents_;            ///< tensors that have views
 };
 
@@ -533,10 +566,45 @@ std::vector<int32_t> OverlayTensor::LogicalChannels(uint32_t channels_of_group) 
   return logical;
 }
 
+namespace {
+
+/// Reshape [1,C,H,W] → [1,a,b,H,W], this Transpose (0,2,1,3,4), Reshape → [1,C,H,W].
+bool IsChannelShuffle(const Graph& graph, const Node& node) {
+  if (node.as<TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3, 4}) return false;
+  const Shape& split = graph.at(node.inputs[0]).shape;
+  const NodeId before = graph.Producer(node.inputs[0]);
+  const std::vector<NodeId> after = graph.Consumers(node.outputs[0]);
+  if (before == kNone || after.size() != 1 || split[0] != 1 || graph.IsOutput(node.outputs[0])) return false;
+  const Shape joined{1, split[1] * split[2], split[3], split[4]};
+  const Node& first = graph.nodes[static_cast<size_t>(before)];
+  const Node& last = graph.nodes[static_cast<size_t>(after[0])];
+  return first.op == Op::kReshape && last.op == Op::kReshape && graph.at(first.inputs[0]).shape == joined &&
+         graph.at(last.outputs[0]).shape == joined;
+}
+
+/// Operators that move int8 values without looking at them: exact on the CPU too.
+bool OnlyMoves(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::kTranspose:
+    case Op::kReshape:
+    case Op::kSlice:
+    case Op::kConcat:
+      break;
+    default:
+      return false;
+  }
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
+    return graph.at(in).quant == graph.at(node.outputs[0]).quant;
+  });
+}
+
+}  // namespace
+
 bool IsOverlayNode(const Graph& graph, const Node& node) {
   const Value& out = graph.at(node.outputs[0]);
   const Value& in = graph.at(node.inputs[0]);
   if (out.dtype != DType::kInt8 || in.dtype != DType::kInt8) return false;
+  const auto placeable = [&](ValueId id) { return OverlayDims(graph.at(id)).ok(); };
   switch (node.op) {
     case Op::kConv:
     case Op::kFullyConnected:
@@ -546,11 +614,22 @@ bool IsOverlayNode(const Graph& graph, const Node& node) {
     case Op::kSub:
     case Op::kMul:
     case Op::kUnary:
-    case Op::kReshape:
-    case Op::kConcat:
-    case Op::kSlice:
     case Op::kPad:
       return true;
+    case Op::kConcat:
+    case Op::kSlice:
+      return placeable(node.inputs[0]) && placeable(node.outputs[0]);
+    case Op::kReshape: {
+      if (placeable(node.inputs[0]) && placeable(node.outputs[0])) return true;
+      const auto shuffles = [&](NodeId id) {
+        return id != kNone && graph.nodes[static_cast<size_t>(id)].op == Op::kTranspose &&
+               IsChannelShuffle(graph, graph.nodes[static_cast<size_t>(id)]);
+      };
+      const std::vector<NodeId> readers = graph.Consumers(node.outputs[0]);
+      return shuffles(graph.Producer(node.inputs[0])) || (readers.size() == 1 && shuffles(readers[0]));
+    }
+    case Op::kTranspose:
+      return IsChannelShuffle(graph, node);
     default:
       return false;
   }
@@ -589,7 +668,7 @@ Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, con
     } else {
       for (NodeId id : step.nodes) {
         const Node& node = graph.nodes[static_cast<size_t>(id)];
-        if (graph.at(node.outputs[0]).dtype == DType::kInt8 && node.op != Op::kQuantize) {
+        if (graph.at(node.outputs[0]).dtype == DType::kInt8 && node.op != Op::kQuantize && !OnlyMoves(graph, node)) {
           return Failure{"node '" + node.name + "' (" + std::string(Name(node.op)) +
                              "): this quantized operator is not supported on the overlay yet",
                          "leave it in float: remove the QuantizeLinear after it"};

@@ -306,16 +306,18 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
   return layer;
 }
 
-Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out) {
+Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out, uint32_t first_channel) {
   Layer layer;
   layer.kind = LayerKind::kConv;
-  const size_t c = in.channels;
-  auto weights = std::make_shared<std::vector<int8_t>>(c * c, int8_t{0});
-  for (size_t i = 0; i < c; ++i) (*weights)[i * c + i] = 1;
+  auto weights = std::make_shared<std::vector<int8_t>>(size_t{out.channels} * in.channels, int8_t{0});
+  XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{in.scale}, out.scale, 1}));
+  layer.params.assign(out.channels, {0, m, m, 0});
+  for (size_t i = 0; i < in.channels; ++i) {
+    (*weights)[(first_channel + i) * in.channels + i] = 1;
+    layer.params[first_channel + i].bias = -in.zero_point;
+  }
   layer.own_weights = weights;
   layer.weights = weights->data();
-  XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{in.scale}, out.scale, 1}));
-  layer.params.assign(c, {-in.zero_point, m, m, 0});
   layer.out.zero_point = out.zero_point;
   return layer;
 }

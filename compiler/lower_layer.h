@@ -21,9 +21,10 @@ struct LayerOperands {
 Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                         const LayerOperands& operands, const HardwareConfig& config);
 
-/// A convolution that moves data and, where scales differ, requantizes: 1 × 1 with weights one on the diagonal. Its
-/// geometry (stride, padding, fill) is left for the caller; channels may lie anywhere on both sides.
-Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out);
+/// A convolution that moves data and, where scales differ, requantizes: 1 × 1, output channel c takes input channel
+/// c − first_channel, and is real zero where there is none. Its geometry (stride, padding, fill) is left for the caller;
+/// channels may lie anywhere on both sides.
+Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out, uint32_t first_channel = 0);
 
 /// An element-for-element copy, requantized where parameters differ.
 Result<Layer> CopyLayer(const OverlayTensor& in, const OverlayTensor& out);

@@ -152,8 +152,10 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
     tool.Warn("--dump-after " + stage + ": this stage did not run, as the model is quantized already");
   }
   if (model.source == tools::ScaleSource::kSynthetic) {
-    tool.Warn(tools::AdviceWithoutData(
-        model, "xcompile " + flags.model.model + " --arch " + flags.arch + " -o " + flags.output));
+    const std::string level = flags.optimization == 2 ? "" : " -O" + std::to_string(flags.optimization);
+    tool.Warn(tools::AdviceWithoutData(model, "xcompile " + flags.model.CommandText() + " --arch " +
+                                                  tools::ShellWord(flags.arch) + level + " -o " +
+                                                  tools::ShellWord(flags.output)));
   }
   return tool.WriteJson(SummaryJson(flags, model, program, error ? 0 : file_bytes, estimate));
 }

@@ -37,7 +37,8 @@ int main(int argc, char** argv) {
       std::printf("calibration  %s\n", model.calibration.c_str());
     }
     if (model.source == tools::ScaleSource::kSynthetic) {
-      tool.Warn(tools::AdviceWithoutData(model, "xquantize " + flags.model + " -o " + output));
+      tool.Warn(
+          tools::AdviceWithoutData(model, "xquantize " + flags.CommandText() + " -o " + tools::ShellWord(output)));
     }
     nlohmann::ordered_json document;
     document["output"] = output;

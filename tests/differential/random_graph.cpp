@@ -265,13 +265,27 @@ ValueId GraphMaker::Slice(ValueId x) {
 ValueId GraphMaker::Pad(ValueId x) {
   const Value in = graph.at(x);
   PadAttrs attrs;
-  attrs.before = {0, 0, Pick(0, 2), Pick(0, 3)};
-  attrs.after = {0, 0, Pick(0, 3), Pick(0, 2)};
+  attrs.before = {0, Chance(80) ? 0 : Pick(0, 5), Pick(0, 2), Pick(0, 3)};
+  attrs.after = {0, Chance(80) ? 0 : Pick(0, 20), Pick(0, 3), Pick(0, 2)};
   Shape shape = in.shape;
   for (size_t a = 0; a < 4; ++a) shape[a] += attrs.before[a] + attrs.after[a];
   const ValueId y = AddNode(Op::kPad, attrs, {x}, shape, ScaleOf(in), false);
   graph.at(y).quant = in.quant;
   return y;
+}
+
+ValueId GraphMaker::ChannelShuffle(ValueId x, int64_t groups) {
+  const Value in = graph.at(x);
+  const Shape& s = in.shape;
+  const int64_t per = s[1] / groups;
+  const auto same = [&](Op op, Attributes attrs, ValueId from, const Shape& shape) {
+    const ValueId y = AddNode(op, std::move(attrs), {from}, shape, ScaleOf(in), false);
+    graph.at(y).quant = in.quant;
+    return y;
+  };
+  const ValueId split = same(Op::kReshape, NoAttrs{}, x, {1, groups, per, s[2], s[3]});
+  const ValueId turned = same(Op::kTranspose, TransposeAttrs{{0, 2, 1, 3, 4}}, split, {1, per, groups, s[2], s[3]});
+  return same(Op::kReshape, NoAttrs{}, turned, s);
 }
 
 ValueId GraphMaker::Requantize(ValueId x) {
@@ -371,7 +385,7 @@ Graph RandomGraph(uint64_t seed) {
         y = m.Pad(x);
         break;
       case 11:
-        y = m.Requantize(x);
+        y = shape[1] % 2 == 0 ? m.ChannelShuffle(x, shape[1] % 3 == 0 ? 3 : 2) : m.Requantize(x);
         break;
       case 0:
       case 1: {

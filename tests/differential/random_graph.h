@@ -42,6 +42,7 @@ class GraphMaker {
   /// A random slice along every axis but the batch; steps above 1 now and then.
   compiler::ValueId Slice(compiler::ValueId x);
   compiler::ValueId Pad(compiler::ValueId x);
+  compiler::ValueId ChannelShuffle(compiler::ValueId x, int64_t groups);
   /// Other scale and zero point, nothing else.
   compiler::ValueId Requantize(compiler::ValueId x);
   /// An int8 constant of the given shape.

@@ -231,8 +231,12 @@ TEST(IsaVerify, RacesInOtherMemories) {
 TEST(IsaVerify, RacesThatOverwriteParameters) {
   const std::string window =
       " in_h=0 out_w=1 out_h=1 kernel_h=1 kernel_w=1 stride_h=1 stride_w=1 dilation_h=1 dilation_w=1 keep=1";
-  const std::string ring = std::string(kPlainProgram) + R"(
+  // The body's own weights stay in the ring, which so never comes round.
+  const std::string resident =
+      Replace(Replace(kPlainProgram, "LoadWeights rows=3 acquire=2048\n", ""), "release=2048", "release=0");
+  const std::string ring = resident + R"(
 .stream load prologue
+LoadWeights rows=3 acquire=3
 LoadWeights rows=1 row=9 acquire=1 signal=conv
 LoadWeights wait=vector rows=1 row=9 acquire=1
 .stream vector prologue
@@ -240,9 +244,9 @@ Sync wait=conv signal=load
 .stream conv prologue
 Sync wait=load signal=vector
 Conv weights=9 dst_step=1 ic_groups=1 oc_groups=1)" +
-                           window + " release=2\n";
+                           window + " release=1\n";
   EXPECT_SAYS(Verdict(ring), "race: writes weight ring row 9 with no token between it and conv prologue instruction 2");
-  EXPECT_EQ(Verdict(Replace(Replace(ring, "Sync wait=load signal=vector", "Sync wait=load"), "release=2\n",
+  EXPECT_EQ(Verdict(Replace(Replace(ring, "Sync wait=load signal=vector", "Sync wait=load"), "release=1\n",
                             "signal=vector\n")),
             "");
   const std::string vector = std::string(kPlainProgram) + R"(

@@ -24,7 +24,8 @@ class RandomInstruction {
   uint32_t U(int64_t lo, int64_t hi) { return static_cast<uint32_t>(Range(lo, hi)); }
   int32_t S(int64_t lo, int64_t hi) { return static_cast<int32_t>(Range(lo, hi)); }
   bool Chance(int percent) { return Range(1, 100) <= percent; }
-  uint32_t M() { return Chance(5) ? 0 : U(Multiplier::kMinM, Multiplier::kMaxM); }
+  /// Often a power of two: only those meet the tie of a rounding now and then.
+  uint32_t M() { return Chance(5) ? 0 : Chance(30) ? Multiplier::kMinM : U(Multiplier::kMinM, Multiplier::kMaxM); }
 
   /// The bytes of one channel's record: results of usual sums fall inside int8 now and then.
   void Record(uint8_t* bytes, bool odd_shifts) {
@@ -130,6 +131,10 @@ class RandomInstruction {
     shift = Chance(80) ? U(20, 26) : U(0, 47);
     m_a = S(-kMost, kMost);
     m_b = S(-kMost, kMost);
+    if (Chance(30)) {  // ties
+      m_a = (Chance(50) ? 1 : -1) * (1 << (std::min(shift, 24U) - std::min(shift, 1U)));
+      m_b = Chance(50) ? m_a : -m_a;
+    }
   }
   void Fill(Depthwise& x) {
     Window(x, 0);

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tools/common/tool.h"
+#include "tools/driver/quantized_model.h"
 
 namespace xrun::tools {
 
@@ -29,6 +30,12 @@ compiler::ImportOptions ModelFlags::Import() const {
     }
   }
   return options;
+}
+
+std::string ModelFlags::CommandText() const {
+  std::string text = ShellWord(model);
+  for (const std::string& shape : input_shapes) text += " --input-shape " + ShellWord(shape);
+  return text;
 }
 
 int ModelFlags::Jobs() const {

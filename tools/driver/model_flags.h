@@ -23,6 +23,8 @@ struct ModelFlags {
 
   /// Texts of --input-shape; wrong ones are usage errors.
   compiler::ImportOptions Import() const;
+  /// MODEL and --input-shape as words of a shell, for commands that users are to paste.
+  std::string CommandText() const;
   /// --jobs, or the number of processors; at least 1.
   int Jobs() const;
 };

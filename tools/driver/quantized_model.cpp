@@ -1,7 +1,9 @@
 #include "tools/driver/quantized_model.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <cstring>
 
 #include "compiler/import/import_onnx.h"
 #include "compiler/passes/canonicalize.h"
@@ -102,20 +104,30 @@ Result<QuantizedModel> MakeQuantizedModel(const ModelFlags& flags, ProgressMode 
   return model;
 }
 
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::strchr("_-./:=,+@%", c) != nullptr;
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string AdviceWithoutData(const QuantizedModel& model, const std::string& command) {
   const std::string& input = model.graph.at(model.graph.inputs[0]).name;
   std::string text =
       "No calibration data were given. Ranges come from built-in images, not from yours: expect less "
       "accuracy.\nAny of these does better:\n";
-  const std::string array = "  " + command + " --calib '" + input + "=calibration.npy'\n";
+  const std::string array = "  " + command + " --calib " + ShellWord(input + "=calibration.npy") + "\n";
   const std::string range = "  " + command + " --input-range 0,1\n";
   if (model.pictures) {
     const compiler::Shape& shape = model.graph.at(model.graph.inputs[0]).shape;
     const bool nchw = shape.size() == 4 && (shape[1] == 1 || shape[1] == 3);
     const std::string size =
         shape.size() != 4 ? "224x224" : std::to_string(shape[nchw ? 3 : 2]) + "x" + std::to_string(shape[nchw ? 2 : 1]);
-    text +=
-        "  " + command + " --calib pictures/ --resize " + size + " --scale 1/255 --mean 0 --std 1\n" + array + range;
+    text += "  " + command + " --calib pictures/ --resize " + size + " --scale 1/255 --mean 0 --std 1" +
+            (gray ? " --channel-order gray" : "") + "\n" + array + range;
     text +=
         "(a directory of pictures, an array of samples as the model takes them, or at least the range of the input)\n";
   } else {

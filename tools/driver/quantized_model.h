@@ -34,6 +34,9 @@ struct QuantizedModel {
 Result<QuantizedModel> MakeQuantizedModel(const ModelFlags& flags, ProgressMode progress,
                                           const compiler::StageObserver& observer);
 
+/// `text` as one word of a POSIX shell, quoted where needed.
+std::string ShellWord(const std::string& text);
+
 /// What to say about a model calibrated without data: what was done and three commands, ready to paste, that do better.
 /// `command` is the tool with its flags but without calibration: "xcompile m.onnx --arch B4096".
 std::string AdviceWithoutData(const QuantizedModel& model, const std::string& command);
