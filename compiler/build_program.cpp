@@ -65,17 +65,19 @@ class Builder {
       info.name = node.name;
       info.op = std::string(Name(node.op));
       info.placement = border ? "folded" : overlay ? "overlay" : "cpu";
-      info.reason = border                                ? "conversion at the model's border, done by the runtime"
-                    : overlay                             ? "int8 operator"
-                    : graph_.at(node.outputs[0]).dtype == DType::kInt8 ? "converts to int8"
-                                                          : "float operator: the quantized graph leaves it in float";
+      info.reason = border    ? "conversion at the model's border, done by the runtime"
+                    : overlay ? "int8 operator"
+                    : graph_.at(node.outputs[0]).dtype == DType::kInt8
+                        ? "converts to int8"
+                        : "float operator: the quantized graph leaves it in float";
       program_.nodes.push_back(std::move(info));
     }
     for (const Partition& p : model_.partitions) {
       for (const Layer& layer : p.layers) {
         program_.nodes[static_cast<size_t>(layer.nodes[0])].macs += layer.macs;
         for (size_t i = 1; i < layer.nodes.size(); ++i) {
-          program_.nodes[static_cast<size_t>(layer.nodes[i])].reason = "int8 operator, in the output stage of '" + layer.name + "'";
+          program_.nodes[static_cast<size_t>(layer.nodes[i])].reason =
+              "int8 operator, in the output stage of '" + layer.name + "'";
         }
       }
     }

@@ -22,7 +22,6 @@ struct ScheduledPartition {
 Result<Program> BuildProgram(const Graph& graph, const LoweredModel& model, std::vector<ScheduledPartition> partitions,
                              WeightImage weights, const HardwareConfig& config);
 
-
 }  // namespace xrun::compiler
 
 #endif  // XRUN_COMPILER_BUILD_PROGRAM_H_

@@ -24,8 +24,8 @@ struct CompileOptions {
 };
 
 /// The stages after quantization, in order: lower, place, tile, schedule, synchronize, encode.
-/// The graph must be a quantized graph (graph.h). Failure names node, operator, limit and the way out. The result has passed
-/// isa's Verify. Same graph and options, same bytes.
+/// The graph must be a quantized graph (graph.h). Failure names node, operator, limit and the way out. The result has
+/// passed isa's Verify. Same graph and options, same bytes.
 Result<Program> Compile(const Graph& quantized, const CompileOptions& options);
 
 }  // namespace xrun::compiler

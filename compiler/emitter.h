@@ -36,7 +36,8 @@ inline uint32_t CeilDiv(uint64_t a, uint64_t b) { return static_cast<uint32_t>((
 /// n split into parts of at most `part`.
 std::vector<std::pair<uint32_t, uint32_t>> Split(uint32_t n, uint32_t part);
 
-/// Sizes worth trying for an extent of n: n, then n cut into 2, 3, 4, 6, 8, … even parts, down to 1; none above `limit`.
+/// Sizes worth trying for an extent of n: n, then n cut into 2, 3, 4, 6, 8, … even parts, down to 1; none above
+/// `limit`.
 std::vector<uint32_t> TileSizes(uint32_t n, uint32_t limit);
 
 /// Collects the instructions of a partition. Knows the activation words that tiles of the current layer may use.
@@ -73,8 +74,8 @@ class Emitter {
   /// `count` buffers of `words` each; the layer's total must stay within tile_words().
   Buffers Allocate(uint32_t words, uint32_t count);
 
-  /// Makes a box of a tensor available on chip: a view into the tensor if it is kept there (loading an input once), else
-  /// a Load into a buffer with the given pitches.
+  /// Makes a box of a tensor available on chip: a view into the tensor if it is kept there (loading an input once),
+  /// else a Load into a buffer with the given pitches.
   View Read(int32_t tensor, const Box& box, Buffers* buffers, uint32_t row_pitch);
   /// Where to write a box; WriteDone saves it if its tensor has a place in DRAM.
   View Write(int32_t tensor, const Box& box, Buffers* buffers);

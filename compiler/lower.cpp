@@ -137,7 +137,8 @@ class PartitionBuilder {
     OverlayTensor& out = at(operands->output);
     if (node.op == Op::kFullyConnected) return {};
     if (node.op == Op::kConv) {
-      const bool apart = node.as<ConvAttrs>().groups == int64_t{out.channels} && at(operands->input).channels == out.channels;
+      const bool apart =
+          node.as<ConvAttrs>().groups == int64_t{out.channels} && at(operands->input).channels == out.channels;
       if (!apart || out.channels == 1) return {};
     }
     if (!IsBinary(node.op)) {
@@ -194,8 +195,8 @@ class PartitionBuilder {
     parents_.insert(t.parent);
   }
 
-  /// Inputs become boxes of the result: their producers write there. What cannot (model inputs, other scales, values that
-  /// are boxes already) is copied.
+  /// Inputs become boxes of the result: their producers write there. What cannot (model inputs, other scales, values
+  /// that are boxes already) is copied.
   Status AddConcat(NodeId id, const Node& node) {
     const Value& value = graph_.at(node.outputs[0]);
     const int axis = OverlayAxis(value.shape.size(), node.as<AxisAttrs>().axis);
@@ -256,9 +257,10 @@ class PartitionBuilder {
         ready_[result] = std::max(ready_[result], ready_[inputs[i]]);
         continue;
       }
-      const bool moves = at(inputs[i]).groups != at(boxes[i]).groups || at(inputs[i]).channel_map != at(boxes[i]).channel_map;
-      XRUN_ASSIGN_OR_RETURN(Layer layer, moves ? IdentityLayer(at(inputs[i]), at(boxes[i]))
-                                               : CopyLayer(at(inputs[i]), at(boxes[i])));
+      const bool moves =
+          at(inputs[i]).groups != at(boxes[i]).groups || at(inputs[i]).channel_map != at(boxes[i]).channel_map;
+      XRUN_ASSIGN_OR_RETURN(
+          Layer layer, moves ? IdentityLayer(at(inputs[i]), at(boxes[i])) : CopyLayer(at(inputs[i]), at(boxes[i])));
       layer.input = inputs[i];
       layer.output = boxes[i];
       AddLayer(std::move(layer), id);
@@ -365,7 +367,8 @@ class PartitionBuilder {
         return Failure{"channels padded with a value other than zero are not supported on the overlay",
                        "leave the node in float"};
       }
-      if (attrs.before[a] < 0 || attrs.after[a] < 0) return Failure{"negative padding is not supported on the overlay", ""};
+      if (attrs.before[a] < 0 || attrs.after[a] < 0)
+        return Failure{"negative padding is not supported on the overlay", ""};
       before[static_cast<size_t>(axis)] = attrs.before[a];
     }
     XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
@@ -555,7 +558,7 @@ class PartitionBuilder {
   std::map<int32_t, int32_t> producer_;  ///< tensor → the one layer that makes it, for tensors of one layer
   std::map<int32_t, int32_t> ready_;     ///< tensor → layer after which it is complete
   std::map<ValueId, std::pair<uint32_t, uint32_t>> shuffled_;  ///< transposed halves of a channel shuffle
-  std::set<int32_t> parents_;            ///< tensors that have views
+  std::set<int32_t> parents_;                                  ///< tensors that have views
 };
 
 }  // namespace
@@ -593,9 +596,8 @@ bool OnlyMoves(const Graph& graph, const Node& node) {
     default:
       return false;
   }
-  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
-    return graph.at(in).quant == graph.at(node.outputs[0]).quant;
-  });
+  return std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [&](ValueId in) { return graph.at(in).quant == graph.at(node.outputs[0]).quant; });
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ int32_t ZeroOf(const Value& value, size_t channel = 0) {
   return value.quant->zero_point.size() == 1 ? value.quant->zero_point[0] : value.quant->zero_point[channel];
 }
 
-/// saturate(zy + rhe(x / scale)). The double quotient of two float32 numbers is never so near a tie that its own rounding
-/// could decide (24-bit mantissas leave at least 2^-49 of distance), so this is the exact rational's rounding.
+/// saturate(zy + rhe(x / scale)). The double quotient of two float32 numbers is never so near a tie that its own
+/// rounding could decide (24-bit mantissas leave at least 2^-49 of distance), so this is the exact rational's rounding.
 int32_t QuantizeReal(float x, float scale, int32_t zero_point) {
   if (std::isinf(x)) return x < 0 ? -128 : 127;
   const int64_t q = RoundHalfEven(static_cast<double>(x) / static_cast<double>(scale));
@@ -120,7 +120,8 @@ Status LowerConv(const Graph& graph, const Node& node, const std::vector<Overlay
 }
 
 /// A FullyConnected is a convolution whose kernel is the whole plane of its (perhaps flattened) input.
-Status LowerFullyConnected(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer) {
+Status LowerFullyConnected(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
+                           Layer* layer) {
   const OverlayTensor& in = tensors[static_cast<size_t>(layer->input)];
   const Value& w = graph.at(node.inputs[1]);
   const Value& x = graph.at(node.inputs[0]);
@@ -248,8 +249,9 @@ Result<std::array<uint32_t, 3>> OverlayDims(const Value& value) {
   if (s.empty()) return std::array<uint32_t, 3>{1, 1, 1};
   std::string text;
   for (int64_t d : s) text += (text.empty() ? "" : "x") + std::to_string(d);
-  return Failure{"value '" + value.name + "' of shape " + text + " has no place in the overlay's layout (batch 1, up to 4 axes)",
-                 "give the model's input shape with batch 1, see --input-shape"};
+  return Failure{
+      "value '" + value.name + "' of shape " + text + " has no place in the overlay's layout (batch 1, up to 4 axes)",
+      "give the model's input shape with batch 1, see --input-shape"};
 }
 
 Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
@@ -349,7 +351,8 @@ Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node
                                             const std::vector<OverlayTensor>& tensors, int32_t main, int32_t other) {
   const OverlayTensor& a = tensors[static_cast<size_t>(main)];
   const OverlayTensor& b = tensors[static_cast<size_t>(other)];
-  XRUN_ASSIGN_OR_RETURN(const AddMultipliers m, MakeAddMultipliers(a.scale, b.scale, ScaleOf(graph.at(node.outputs[0]))));
+  XRUN_ASSIGN_OR_RETURN(const AddMultipliers m,
+                        MakeAddMultipliers(a.scale, b.scale, ScaleOf(graph.at(node.outputs[0]))));
   const OutputStage stage = MakeOutputStage(graph, node);
   OutputStage::Residual r;
   r.tensor = other;

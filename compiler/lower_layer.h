@@ -16,14 +16,14 @@ struct LayerOperands {
   int32_t input = kNone, input_b = kNone, output = kNone;
 };
 
-/// The layer of one quantized node: geometry, and every integer derived from scales (multipliers, folded biases, clamps,
-/// tables). Failures say which limit is exceeded; the caller names the node.
+/// The layer of one quantized node: geometry, and every integer derived from scales (multipliers, folded biases,
+/// clamps, tables). Failures say which limit is exceeded; the caller names the node.
 Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                         const LayerOperands& operands, const HardwareConfig& config);
 
 /// A convolution that moves data and, where scales differ, requantizes: 1 × 1, output channel c takes input channel
-/// c − first_channel, and is real zero where there is none. Its geometry (stride, padding, fill) is left for the caller;
-/// channels may lie anywhere on both sides.
+/// c − first_channel, and is real zero where there is none. Its geometry (stride, padding, fill) is left for the
+/// caller; channels may lie anywhere on both sides.
 Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out, uint32_t first_channel = 0);
 
 /// An element-for-element copy, requantized where parameters differ.
@@ -39,7 +39,8 @@ int OverlayAxis(size_t rank, int64_t axis);
 Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node,
                                             const std::vector<OverlayTensor>& tensors, int32_t main, int32_t other);
 
-/// Taps that an average counts along an axis (0 vertical, 1 horizontal) for an output position; `in` is the input's size.
+/// Taps that an average counts along an axis (0 vertical, 1 horizontal) for an output position; `in` is the input's
+/// size.
 int64_t CountedTaps(const Layer& layer, int axis, int64_t in, int64_t out_position);
 
 /// The table of a quantized Unary node, its clamp included.

@@ -23,7 +23,8 @@ void PutRecord(const Layer& layer, const ChannelParams& p, uint8_t* at) {
 void PutRecords(const Layer& layer, const int32_t* logical, const HardwareConfig& config, uint8_t* at) {
   for (uint32_t c = 0; c < config.channels; ++c) {
     const int32_t channel = logical[c];
-    PutRecord(layer, channel >= 0 ? layer.params[static_cast<size_t>(channel)] : ChannelParams{}, at + c * kRecordBytes);
+    PutRecord(layer, channel >= 0 ? layer.params[static_cast<size_t>(channel)] : ChannelParams{},
+              at + c * kRecordBytes);
   }
 }
 
@@ -80,8 +81,8 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in
   return bytes;
 }
 
-std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn, uint32_t kh0,
-                                          uint32_t khn, bool last, const HardwareConfig& config) {
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn,
+                                          uint32_t kh0, uint32_t khn, bool last, const HardwareConfig& config) {
   const uint32_t cp = config.channels;
   const std::vector<int32_t> logical = out.LogicalChannels(cp);
   std::vector<uint8_t> bytes;

@@ -20,8 +20,8 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in
                                      const ConvPart& part, const HardwareConfig& config);
 
 /// Segment of a Depthwise instruction for groups [g0, g0 + gn) and kernel rows [kh0, kh0 + khn).
-std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn, uint32_t kh0,
-                                          uint32_t khn, bool last, const HardwareConfig& config);
+std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn,
+                                          uint32_t kh0, uint32_t khn, bool last, const HardwareConfig& config);
 
 /// A table alone, padded to whole vector memory rows, then `words` (multipliers by count) if any.
 std::vector<uint8_t> PackTable(const std::optional<Table>& table, const std::vector<uint32_t>& words,

@@ -57,8 +57,8 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
     }
   }
 
-  // The body must use a multiple of the ring: segments take in the missing rows, as far as what is live with them leaves
-  // room. Segments that are not live together each have the whole ring, so the room always suffices.
+  // The body must use a multiple of the ring: segments take in the missing rows, as far as what is live with them
+  // leaves room. Segments that are not live together each have the whole ring, so the room always suffices.
   uint64_t total = 0;
   for (const Segment& s : segments) total += s.rows;
   uint64_t missing = (config.weight_rows - total % config.weight_rows) % config.weight_rows;

@@ -14,21 +14,21 @@ namespace xrun::compiler {
 
 /// Upper bounds on tile sizes, 0 = none: how tests force every path of the tiler. Results never depend on them.
 struct TilingLimits {
-  uint32_t rows = 0, cols = 0;     ///< of an output tile
-  uint32_t out_groups = 0;         ///< output channel groups of an instruction
-  uint32_t in_groups = 0;          ///< input channel groups of an instruction (forces partial sums)
-  uint32_t kernel_rows = 0;        ///< kernel rows of an instruction (forces partial sums)
+  uint32_t rows = 0, cols = 0;  ///< of an output tile
+  uint32_t out_groups = 0;      ///< output channel groups of an instruction
+  uint32_t in_groups = 0;       ///< input channel groups of an instruction (forces partial sums)
+  uint32_t kernel_rows = 0;     ///< kernel rows of an instruction (forces partial sums)
   bool single_buffer = false;
-  bool keep_on_chip = true;        ///< whole tensors in activation memory where they fit
+  bool keep_on_chip = true;  ///< whole tensors in activation memory where they fit
 };
 
 /// An instruction in emission order: the order in which one engine doing everything could execute the program.
 struct ScheduledInstruction {
   Instruction instruction;
   Engine engine = kLoad;
-  int32_t layer = kNone;      ///< index into Partition::layers
-  int32_t segment = kNone;    ///< LoadWeights: the ring segment it fills; Conv: the one it reads
-  bool releases = false;      ///< Conv: last reader of its segment
+  int32_t layer = kNone;    ///< index into Partition::layers
+  int32_t segment = kNone;  ///< LoadWeights: the ring segment it fills; Conv: the one it reads
+  bool releases = false;    ///< Conv: last reader of its segment
 };
 
 /// The instructions of one partition's body. Every wait sees its signal earlier in this order, so it is also the proof

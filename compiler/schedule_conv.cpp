@@ -38,8 +38,8 @@ struct Plan {
   uint32_t rows = 0, cols = 0, out_groups = 0;
   uint32_t in_groups = 0, kernel_rows = 0, kernel_cols = 0;
   uint32_t buffers = 2;
-  bool weights_outer = false;    ///< all pixel tiles under one set of weights, instead of the reverse
-  bool weights_resident = false; ///< pixel tiles outside, but all weights of the layer stay in the ring
+  bool weights_outer = false;     ///< all pixel tiles under one set of weights, instead of the reverse
+  bool weights_resident = false;  ///< pixel tiles outside, but all weights of the layer stay in the ring
   double cycles = std::numeric_limits<double>::infinity();
 };
 
@@ -66,8 +66,8 @@ class ConvScheduler {
                      "choose a larger configuration"};
     }
     Emit();
-    *report = "conv " + layer_.name + ": tiles " + std::to_string(plan_.rows) + "x" + std::to_string(plan_.cols) + " of " +
-              std::to_string(out_.height) + "x" + std::to_string(out_.width) + ", output groups " +
+    *report = "conv " + layer_.name + ": tiles " + std::to_string(plan_.rows) + "x" + std::to_string(plan_.cols) +
+              " of " + std::to_string(out_.height) + "x" + std::to_string(out_.width) + ", output groups " +
               std::to_string(plan_.out_groups) + "/" + std::to_string(out_.groups) + ", input groups " +
               std::to_string(plan_.in_groups) + "/" + std::to_string(max_ign_) + ", kernel rows " +
               std::to_string(plan_.kernel_rows) + "/" + std::to_string(layer_.kernel_h) + ", " +
@@ -87,8 +87,8 @@ class ConvScheduler {
     return table_rows_ + out_groups * (e_.config.param_rows() + p.kernel_rows * p.kernel_cols * p.in_groups);
   }
 
-  /// Row pitch of an input tile: lanes that pass a row's end meet no bank twice when the pitch is congruent to the tile's
-  /// columns; taken when that costs little memory.
+  /// Row pitch of an input tile: lanes that pass a row's end meet no bank twice when the pitch is congruent to the
+  /// tile's columns; taken when that costs little memory.
   uint32_t RowPitch(uint32_t in_cols, uint32_t out_cols) const {
     const uint32_t nb = e_.config.banks();
     const uint32_t pitch = in_cols + (out_cols % nb + nb - in_cols % nb) % nb;
@@ -99,10 +99,10 @@ class ConvScheduler {
     uint32_t rows, pitch;
   };
   InputTile LargestInput(const Plan& p) const {
-    const uint32_t rows = std::min<uint64_t>(in_.height, uint64_t{p.rows - 1} * layer_.stride_h +
-                                                             uint64_t{p.kernel_rows - 1} * layer_.dilation_h + 1);
-    const uint32_t cols = std::min<uint64_t>(in_.width, uint64_t{p.cols - 1} * layer_.stride_w +
-                                                            uint64_t{p.kernel_cols - 1} * layer_.dilation_w + 1);
+    const uint32_t rows = std::min<uint64_t>(
+        in_.height, uint64_t{p.rows - 1} * layer_.stride_h + uint64_t{p.kernel_rows - 1} * layer_.dilation_h + 1);
+    const uint32_t cols = std::min<uint64_t>(
+        in_.width, uint64_t{p.cols - 1} * layer_.stride_w + uint64_t{p.kernel_cols - 1} * layer_.dilation_w + 1);
     if (p.cols == out_.width && p.kernel_cols == layer_.kernel_w) {
       const InputSpan x = MakeInputSpan(0, out_.width, 0, layer_.kernel_w, layer_.stride_w, layer_.dilation_w,
                                         layer_.pad_left, in_.width);
@@ -141,7 +141,8 @@ class ConvScheduler {
     const HardwareConfig& c = e_.config;
     const double tiles = double{1} * RowTiles(p) * ColTiles(p);
     const double chunks = OutChunks(p);
-    const double weight_bytes = double{1} * SegmentRows({p.rows, p.cols, 1, max_ign_, layer_.kernel_h, layer_.kernel_w}, 1) *
+    const double weight_bytes = double{1} *
+                                SegmentRows({p.rows, p.cols, 1, max_ign_, layer_.kernel_h, layer_.kernel_w}, 1) *
                                 out_.groups * c.weight_row_bytes();
     const InputTile tile = LargestInput(p);
     const double input_pass = e_.OnChip(in_) ? 0 : tiles * in_.groups * tile.rows * tile.pitch * c.channels;
@@ -182,8 +183,10 @@ class ConvScheduler {
   }
 
   void TryTiles(Plan p) {
-    for (const uint32_t rows : TileSizes(out_.height, std::min<uint32_t>(e_.limits.rows ? e_.limits.rows : 16383, 16383))) {
-      for (const uint32_t cols : TileSizes(out_.width, std::min<uint32_t>(e_.limits.cols ? e_.limits.cols : 16383, 16383))) {
+    for (const uint32_t rows :
+         TileSizes(out_.height, std::min<uint32_t>(e_.limits.rows ? e_.limits.rows : 16383, 16383))) {
+      for (const uint32_t cols :
+           TileSizes(out_.width, std::min<uint32_t>(e_.limits.cols ? e_.limits.cols : 16383, 16383))) {
         p.rows = rows;
         p.cols = cols;
         if (split(p)) {
@@ -331,10 +334,12 @@ class ConvScheduler {
   }
 
   InputSpan Rows(const ConvPart& part, const PixelTile& t) const {
-    return MakeInputSpan(t.y0, t.yn, part.kh0, part.khn, layer_.stride_h, layer_.dilation_h, layer_.pad_top, in_.height);
+    return MakeInputSpan(t.y0, t.yn, part.kh0, part.khn, layer_.stride_h, layer_.dilation_h, layer_.pad_top,
+                         in_.height);
   }
   InputSpan Cols(const ConvPart& part, const PixelTile& t) const {
-    return MakeInputSpan(t.x0, t.xn, part.kw0, part.kwn, layer_.stride_w, layer_.dilation_w, layer_.pad_left, in_.width);
+    return MakeInputSpan(t.x0, t.xn, part.kw0, part.kwn, layer_.stride_w, layer_.dilation_w, layer_.pad_left,
+                         in_.width);
   }
 
   View ReadInput(const ConvPart& part, const PixelTile& tile) {

@@ -13,8 +13,7 @@ class ElementwiseScheduler {
         a_(emitter.tensor(layer.input)),
         b_(layer.input_b == kNone ? nullptr : &emitter.tensor(layer.input_b)),
         out_(emitter.tensor(layer.output)) {
-    b_full_ = b_ == nullptr || (b_->channels == out_.channels &&
-                                b_->height == out_.height && b_->width == out_.width);
+    b_full_ = b_ == nullptr || (b_->channels == out_.channels && b_->height == out_.height && b_->width == out_.width);
   }
 
   Status Run(std::string* report) {
@@ -26,7 +25,8 @@ class ElementwiseScheduler {
     Emit();
     *report = "elementwise " + layer_.name + ": tiles " + std::to_string(tile_.yn) + "x" + std::to_string(tile_.xn) +
               " of " + std::to_string(out_.height) + "x" + std::to_string(out_.width) + ", groups " +
-              std::to_string(tile_.gn) + "/" + std::to_string(out_.groups) + ", " + std::to_string(buffers_) + " buffers";
+              std::to_string(tile_.gn) + "/" + std::to_string(out_.groups) + ", " + std::to_string(buffers_) +
+              " buffers";
     return {};
   }
 

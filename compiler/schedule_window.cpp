@@ -48,7 +48,8 @@ class WindowScheduler {
   uint32_t table_rows() const { return layer_.out.table ? e_.config.vector_table_rows() : 0; }
 
   uint32_t SegmentRows() const {
-    if (pool()) return table_rows() + (PerCount() ? CeilDiv(layer_.pool_multipliers.size() * 4, e_.config.channels) : 0);
+    if (pool())
+      return table_rows() + (PerCount() ? CeilDiv(layer_.pool_multipliers.size() * 4, e_.config.channels) : 0);
     return table_rows() + groups_ * (16 + kernel_rows_ * layer_.kernel_w);
   }
 
@@ -154,8 +155,8 @@ class WindowScheduler {
     for (const auto& [kh0, khn] : Split(layer_.kernel_h, kernel_rows_)) {
       const bool last = kh0 + khn == layer_.kernel_h;
       const uint32_t params = LoadParams(box, kh0, khn, last);
-      const InputSpan y = MakeInputSpan(box.y0, box.yn, kh0, khn, layer_.stride_h, layer_.dilation_h, layer_.pad_top,
-                                        in_.height);
+      const InputSpan y =
+          MakeInputSpan(box.y0, box.yn, kh0, khn, layer_.stride_h, layer_.dilation_h, layer_.pad_top, in_.height);
       const InputSpan x = MakeInputSpan(box.x0, box.xn, 0, layer_.kernel_w, layer_.stride_w, layer_.dilation_w,
                                         layer_.pad_left, in_.width);
       const bool empty = y.count == 0 || x.count == 0;

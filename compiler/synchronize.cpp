@@ -76,7 +76,8 @@ class Shadow {
     }
   }
 
-  static void Depend(const Unit& u, bool write, Engine engine, const std::vector<Engine>& engine_of, Clock* dependence) {
+  static void Depend(const Unit& u, bool write, Engine engine, const std::vector<Engine>& engine_of,
+                     Clock* dependence) {
     const auto raise = [&](Index i, Engine e) {
       if (i != kNever && e != engine) (*dependence)[e] = std::max((*dependence)[e], i);
     };
@@ -94,8 +95,8 @@ struct Edge {
   Index from, to;
 };
 
-/// The order between a pair of engines: within a request, and from a request to the next. Both lists ascend in `from` and
-/// in `to`; that is what makes the k-th wait meet the k-th signal.
+/// The order between a pair of engines: within a request, and from a request to the next. Both lists ascend in `from`
+/// and in `to`; that is what makes the k-th wait meet the k-th signal.
 struct PairOrder {
   std::vector<Edge> inside, across;
 };
@@ -103,13 +104,13 @@ struct PairOrder {
 /// Tokens a pair may have under way: across requests, and within one beside them. Together below kTokenLimit.
 constexpr size_t kMaxAcross = 4, kMaxInside = 10;
 
-/// Merges edges until at most `limit` are under way at any point of the emission order. Two edges under way together merge
-/// into one from the later signal to the earlier wait: still forward in emission order, only stricter.
+/// Merges edges until at most `limit` are under way at any point of the emission order. Two edges under way together
+/// merge into one from the later signal to the earlier wait: still forward in emission order, only stricter.
 void LimitInside(std::vector<Edge>* edges) {
   std::vector<Edge> kept;
   for (const Edge& e : *edges) {
-    const auto under_way = static_cast<size_t>(
-        std::count_if(kept.begin(), kept.end(), [&](const Edge& k) { return k.to > e.from; }));
+    const auto under_way =
+        static_cast<size_t>(std::count_if(kept.begin(), kept.end(), [&](const Edge& k) { return k.to > e.from; }));
     if (under_way >= kMaxInside) {
       kept.back().from = e.from;
     } else {
@@ -145,7 +146,7 @@ void Synchronize(Schedule* schedule, const HardwareConfig& config) {
   // Request 0 finds the order inside a request; request 1, on top of it, what must hold from one request to the next.
   Shadow shadow(config);
   std::array<std::array<PairOrder, kEngines>, kEngines> order;  // [from][to]
-  std::vector<Clock> clock(2 * static_cast<size_t>(n));          // what is done when the instruction is done, itself included
+  std::vector<Clock> clock(2 * static_cast<size_t>(n));  // what is done when the instruction is done, itself included
   std::array<Index, kEngines> previous{kNever, kNever, kNever, kNever};
   std::vector<std::array<Index, kEngines>> inside(static_cast<size_t>(n), {kNever, kNever, kNever, kNever});
   for (Index request = 0; request < 2; ++request) {
@@ -168,8 +169,8 @@ void Synchronize(Schedule* schedule, const HardwareConfig& config) {
       Clock dependence{kNever, kNever, kNever, kNever};
       shadow.Add(footprints[at], engine, engine_of, index, &dependence);
       if (engine == kConv && body[at].segment != kNone) {
-        dependence[kLoad] = std::max(dependence[kLoad],
-                                     request * n + segment_load[static_cast<size_t>(body[at].segment)]);
+        dependence[kLoad] =
+            std::max(dependence[kLoad], request * n + segment_load[static_cast<size_t>(body[at].segment)]);
       }
       for (size_t e = 0; e < kEngines; ++e) {
         const Index from = dependence[e];

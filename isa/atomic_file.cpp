@@ -55,7 +55,7 @@ class TemporaryName {
   bool exists_ = false;
 };
 
-/// 0, or the error.
+/// 0, or the error. What is no disk file (a pipe) has nothing to sync.
 int WriteAll(int fd, std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -63,7 +63,7 @@ int WriteAll(int fd, std::span<const uint8_t> bytes) {
     if (n < 0) return errno;
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
-  return ::fsync(fd) == 0 ? 0 : errno;
+  return ::fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
 }
 
 }  // namespace
@@ -73,6 +73,16 @@ Status WriteFileAtomically(const std::filesystem::path& path, std::span<const ui
   const auto kind = std::filesystem::status(path, ignored).type();
   if (kind == std::filesystem::file_type::directory) return Failure{path.string() + ": is a directory", ""};
   if (path.filename().empty()) return Failure{path.string() + ": not a file name", ""};
+  if (kind != std::filesystem::file_type::regular && kind != std::filesystem::file_type::not_found &&
+      kind != std::filesystem::file_type::none) {
+    // A device or a pipe is written to, never replaced by a file of its name.
+    Descriptor special(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!special.valid()) return SystemFailure(path, "cannot be opened", errno);
+    if (const int error = WriteAll(special.get(), bytes); error != 0) {
+      return SystemFailure(path, "cannot be written", error);
+    }
+    return {};
+  }
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 
   static std::atomic<uint64_t> counter{0};

@@ -10,8 +10,8 @@
 
 namespace xrun {
 
-/// The memories an instruction can touch, in the units its footprint counts: activation words, weight ring rows, partial
-/// entries, vector memory rows, vector partial entries, DRAM bytes relative to a base register.
+/// The memories an instruction can touch, in the units its footprint counts: activation words, weight ring rows,
+/// partial entries, vector memory rows, vector partial entries, DRAM bytes relative to a base register.
 enum class Memory : uint8_t { kActivation, kWeightRing, kPartial, kVectorMemory, kVectorPartial, kDram };
 
 /// `count` runs of `length` consecutive units, the i-th starting at `start + i * pitch`. Ring rows are given unwrapped:
@@ -24,8 +24,8 @@ struct Access {
 };
 
 /// Everything an instruction reads and writes, exactly: the union of the runs is the set of units its semantics touch
-/// (each at least once). The one source for the verifier's and simulator's limit, initialisation and race checks and for
-/// the compiler's token insertion. The instruction's fields must satisfy CheckFields.
+/// (each at least once). The one source for the verifier's and simulator's limit, initialisation and race checks and
+/// for the compiler's token insertion. The instruction's fields must satisfy CheckFields.
 std::vector<Access> Footprint(const Instruction& instruction, const HardwareConfig& config);
 
 /// Ring rows of a Conv's segment: tables, then per output group parameters (unless `keep`) and weights.

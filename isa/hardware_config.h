@@ -14,26 +14,26 @@ namespace xrun {
 //
 // XRUN_CONFIG_FIELD(name, default, min, max, unit, functional, brief)
 // Functional fields decide what a program's bits mean and make up the fingerprint; the others only scale time.
-#define XRUN_FOR_EACH_CONFIG_FIELD(X)                                                                               \
-  X(pixels, 8, 1, 64, "lanes", true, "pixel lanes of the array (PP)")                                               \
-  X(channels, 16, 4, 32, "channels", true, "input and output channels of the array, bytes of a word (CP)")          \
-  X(activation_rows, 2048, 64, 16384, "rows", true, "words of each activation bank, a power of two")                \
-  X(weight_rows, 2048, 64, 32768, "rows", true, "rows of CP*CP bytes of the weight ring, a power of two")           \
+#define XRUN_FOR_EACH_CONFIG_FIELD(X)                                                                                \
+  X(pixels, 8, 1, 64, "lanes", true, "pixel lanes of the array (PP)")                                                \
+  X(channels, 16, 4, 32, "channels", true, "input and output channels of the array, bytes of a word (CP)")           \
+  X(activation_rows, 2048, 64, 16384, "rows", true, "words of each activation bank, a power of two")                 \
+  X(weight_rows, 2048, 64, 32768, "rows", true, "rows of CP*CP bytes of the weight ring, a power of two")            \
   X(partial_entries, 64, 1, 256, "entries", true, "pixel group by channel group accumulators of the partial buffer") \
-  X(vector_rows, 4096, 64, 65536, "rows", true, "rows of CP bytes of the vector parameter memory")                  \
-  X(vector_partial_entries, 256, 1, 4096, "entries", true, "accumulator words of the vector partial buffer")        \
-  X(requant_lanes, 32, 4, 256, "results/cycle", true, "results the Conv output stage finishes a cycle")             \
-  X(vector_pixels, 8, 1, 64, "pixels", true, "pixels of CP channels the vector engine handles a cycle (VP)")        \
-  X(clock_mhz, 300, 10, 1000, "MHz", false, "clock of array, engines and memory ports")                             \
-  X(dram_ports, 2, 1, 2, "ports", false, "DRAM ports")                                                              \
-  X(dram_port_bytes, 16, 8, 64, "bytes", false, "bytes of a beat")                                                  \
-  X(dram_efficiency, 85, 1, 100, "%", false, "sustained share of beats (refresh, bank turnaround)")                 \
-  X(dram_burst_bytes, 256, 64, 4096, "bytes", false, "largest burst; none crosses 4 KiB")                           \
-  X(dram_outstanding, 8, 1, 64, "bursts", false, "outstanding bursts of a port")                                    \
-  X(dram_read_latency, 80, 0, 10000, "cycles", false, "from a burst's request to its first beat")                   \
-  X(dram_write_response, 40, 0, 10000, "cycles", false, "from a burst's last beat to its response")                 \
-  X(decode_cycles, 2, 0, 1000, "cycles", false, "to decode an instruction")                                         \
-  X(token_cycles, 2, 0, 1000, "cycles", false, "for a token to reach its receiver")                                 \
+  X(vector_rows, 4096, 64, 65536, "rows", true, "rows of CP bytes of the vector parameter memory")                   \
+  X(vector_partial_entries, 256, 1, 4096, "entries", true, "accumulator words of the vector partial buffer")         \
+  X(requant_lanes, 32, 4, 256, "results/cycle", true, "results the Conv output stage finishes a cycle")              \
+  X(vector_pixels, 8, 1, 64, "pixels", true, "pixels of CP channels the vector engine handles a cycle (VP)")         \
+  X(clock_mhz, 300, 10, 1000, "MHz", false, "clock of array, engines and memory ports")                              \
+  X(dram_ports, 2, 1, 2, "ports", false, "DRAM ports")                                                               \
+  X(dram_port_bytes, 16, 8, 64, "bytes", false, "bytes of a beat")                                                   \
+  X(dram_efficiency, 85, 1, 100, "%", false, "sustained share of beats (refresh, bank turnaround)")                  \
+  X(dram_burst_bytes, 256, 64, 4096, "bytes", false, "largest burst; none crosses 4 KiB")                            \
+  X(dram_outstanding, 8, 1, 64, "bursts", false, "outstanding bursts of a port")                                     \
+  X(dram_read_latency, 80, 0, 10000, "cycles", false, "from a burst's request to its first beat")                    \
+  X(dram_write_response, 40, 0, 10000, "cycles", false, "from a burst's last beat to its response")                  \
+  X(decode_cycles, 2, 0, 1000, "cycles", false, "to decode an instruction")                                          \
+  X(token_cycles, 2, 0, 1000, "cycles", false, "for a token to reach its receiver")                                  \
   X(launch_cycles, 1000, 0, 1000000, "cycles", false, "start and end of a launch")
 
 struct HardwareConfig {

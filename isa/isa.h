@@ -22,11 +22,11 @@ constexpr int kTokenLimit = 15;  ///< largest value of a token counter (4 bits)
 
 /// Base registers: address and limit of each DRAM buffer a program speaks of.
 enum BaseRegister : uint8_t {
-  kBaseWeights = 0,      ///< read only
-  kBaseWorkspace = 1,    ///< one per request
-  kBaseInput0 = 2,       ///< inputs 2…7, read only
-  kBaseOutput0 = 8,      ///< outputs 8…14
-  kBaseStatus = 15,      ///< written by the launch logic only
+  kBaseWeights = 0,    ///< read only
+  kBaseWorkspace = 1,  ///< one per request
+  kBaseInput0 = 2,     ///< inputs 2…7, read only
+  kBaseOutput0 = 8,    ///< outputs 8…14
+  kBaseStatus = 15,    ///< written by the launch logic only
   kBaseRegisters = 16
 };
 constexpr int kMaxInputs = 6, kMaxOutputs = 7;
@@ -40,7 +40,12 @@ enum class Opcode : uint8_t {
 };
 
 /// Kinds of the Elementwise instruction.
-enum ElementwiseKind : uint32_t { kElementwiseCopy = 0, kElementwiseRequantize = 1, kElementwiseAdd = 2, kElementwiseMul = 3 };
+enum ElementwiseKind : uint32_t {
+  kElementwiseCopy = 0,
+  kElementwiseRequantize = 1,
+  kElementwiseAdd = 2,
+  kElementwiseMul = 3
+};
 
 /// The part all instructions share: token masks, bit i = engine i.
 struct Header {
@@ -49,11 +54,11 @@ struct Header {
 };
 
 // One struct an instruction: named fields as integers, in table order, with the header in front.
-#define XRUN_INSTRUCTION(Name, opcode, engine, brief)   \
-  struct Name : Header {                                \
-    static constexpr Opcode kOpcode = Opcode::k##Name;  \
-    static constexpr Engine kEngine = engine;           \
-    static const char* Mnemonic() { return #Name; }     \
+#define XRUN_INSTRUCTION(Name, opcode, engine, brief)  \
+  struct Name : Header {                               \
+    static constexpr Opcode kOpcode = Opcode::k##Name; \
+    static constexpr Engine kEngine = engine;          \
+    static const char* Mnemonic() { return #Name; }    \
     static const char* Brief() { return brief; }
 #define XRUN_U(name, bits, brief) uint32_t name = 0;
 #define XRUN_S(name, bits, brief) int32_t name = 0;
@@ -65,19 +70,23 @@ struct Header {
 /// Visits the fields of an instruction in table order:
 /// `visitor(const char* name, field_reference, int bits, bool is_signed, const char* brief)`.
 /// The header's opcode, wait and signal come before and are not visited.
-#define XRUN_INSTRUCTION(Name, opcode, engine, brief_)  \
-  template <typename Instruction, typename Visitor>     \
+#define XRUN_INSTRUCTION(Name, opcode, engine, brief_)                   \
+  template <typename Instruction, typename Visitor>                      \
   void VisitFieldsOf##Name(Instruction& instruction, Visitor& visitor) { \
-    (void)instruction;                                  \
+    (void)instruction;                                                   \
     (void)visitor;
 #define XRUN_U(name, bits, brief) visitor(#name, instruction.name, bits, false, brief);
 #define XRUN_S(name, bits, brief) visitor(#name, instruction.name, bits, true, brief);
-#define XRUN_END(Name)                                                                                              \
-  }                                                                                                                 \
-  template <typename Visitor>                                                                                       \
-  void VisitFields(Name& instruction, Visitor&& visitor) { VisitFieldsOf##Name(instruction, visitor); }             \
-  template <typename Visitor>                                                                                       \
-  void VisitFields(const Name& instruction, Visitor&& visitor) { VisitFieldsOf##Name(instruction, visitor); }
+#define XRUN_END(Name)                                           \
+  }                                                              \
+  template <typename Visitor>                                    \
+  void VisitFields(Name& instruction, Visitor&& visitor) {       \
+    VisitFieldsOf##Name(instruction, visitor);                   \
+  }                                                              \
+  template <typename Visitor>                                    \
+  void VisitFields(const Name& instruction, Visitor&& visitor) { \
+    VisitFieldsOf##Name(instruction, visitor);                   \
+  }
 #include "isa/isa.def"
 
 /// Bits of the header before an instruction's own fields: opcode 8, wait 4, signal 4.
@@ -99,16 +108,16 @@ constexpr int64_t FieldMin(int bits, bool is_signed) { return is_signed ? -(int6
 /// Why an engine, and with it the launch, stopped early. Printed names: TrapName() in assembly.h.
 enum class Trap : uint32_t {
   kNone = 0,
-  kIllegalInstruction = 1,   ///< unknown opcode, wrong engine, non-zero unused bits, field outside its stated range
-  kOnChipLimit = 2,          ///< an address beyond an on-chip memory of this configuration
-  kDramLimit = 3,            ///< beyond the limit of a base register, or a register that is not set
-  kReadOnly = 4,             ///< a write to weights, inputs or status
-  kCycleLimit = 5,           ///< the launch's cycle limit expired
-  kAbort = 6,                ///< the host asked
-  kBusError = 7,             ///< the memory system answered with an error
-  kUninitialized = 8,        ///< simulator only: reads a word nobody wrote in this launch
-  kRace = 9,                 ///< simulator only: two engines, one word, no order
-  kRingUnderflow = 10        ///< releases more ring rows than are held
+  kIllegalInstruction = 1,  ///< unknown opcode, wrong engine, non-zero unused bits, field outside its stated range
+  kOnChipLimit = 2,         ///< an address beyond an on-chip memory of this configuration
+  kDramLimit = 3,           ///< beyond the limit of a base register, or a register that is not set
+  kReadOnly = 4,            ///< a write to weights, inputs or status
+  kCycleLimit = 5,          ///< the launch's cycle limit expired
+  kAbort = 6,               ///< the host asked
+  kBusError = 7,            ///< the memory system answered with an error
+  kUninitialized = 8,       ///< simulator only: reads a word nobody wrote in this launch
+  kRace = 9,                ///< simulator only: two engines, one word, no order
+  kRingUnderflow = 10       ///< releases more ring rows than are held
 };
 
 }  // namespace xrun

@@ -34,12 +34,13 @@ struct TensorDesc {
   int32_t zero_point = 0;
 };
 
-/// How an int8 tensor lies in a DRAM buffer of the overlay: channel-group-major (isa/README.md, section 3). The tensor's
-/// shape is read as [N, C, H, W] with `batch`·`channels`·`height`·`width` elements in that row-major order; request
-/// buffers hold `batch` images one after another. Physical channel of logical channel c: channel_map[c], or c if empty.
+/// How an int8 tensor lies in a DRAM buffer of the overlay: channel-group-major (isa/README.md, section 3). The
+/// tensor's shape is read as [N, C, H, W] with `batch`·`channels`·`height`·`width` elements in that row-major order;
+/// request buffers hold `batch` images one after another. Physical channel of logical channel c: channel_map[c], or c
+/// if empty.
 struct BufferLayout {
   uint32_t batch = 1, channels = 1, height = 1, width = 1;
-  uint32_t groups = 1;               ///< physical channel groups
+  uint32_t groups = 1;  ///< physical channel groups
   std::vector<uint32_t> channel_map;
   uint64_t Bytes(const HardwareConfig& config) const {
     return uint64_t{batch} * groups * height * width * config.channels;
@@ -53,8 +54,8 @@ struct Binding {
   BufferLayout layout;
 };
 
-/// Instructions [first, first + count) of one engine's body (or prologue) that work for one node of the model. Ranges of
-/// one engine do not overlap and ascend; instructions between them belong to no node.
+/// Instructions [first, first + count) of one engine's body (or prologue) that work for one node of the model. Ranges
+/// of one engine do not overlap and ascend; instructions between them belong to no node.
 struct NodeRange {
   uint32_t node = 0;  ///< index into Program::nodes
   Engine engine = kLoad;
@@ -65,9 +66,10 @@ struct NodeRange {
 struct OverlayStep {
   std::array<std::span<const InstructionWord>, kEngines> prologue, body;
   std::vector<Binding> inputs, outputs;
-  uint64_t workspace_bytes = 0;  ///< per request
-  std::vector<NodeRange> ranges; ///< of the bodies
-  /// Overlay-internal tensors that can be inspected (debug dumps): where in the workspace they lie when the body is done.
+  uint64_t workspace_bytes = 0;   ///< per request
+  std::vector<NodeRange> ranges;  ///< of the bodies
+  /// Overlay-internal tensors that can be inspected (debug dumps): where in the workspace they lie when the body is
+  /// done.
   struct Watch {
     std::string name;
     uint64_t workspace_offset = 0;
@@ -86,9 +88,9 @@ struct CpuAttribute {
 struct CpuStep {
   std::string op;
   std::vector<CpuAttribute> attributes;
-  std::vector<int32_t> inputs;   ///< tensor indices; −1 for an absent optional input
+  std::vector<int32_t> inputs;  ///< tensor indices; −1 for an absent optional input
   std::vector<int32_t> outputs;
-  uint32_t node = 0;             ///< index into Program::nodes
+  uint32_t node = 0;  ///< index into Program::nodes
 };
 
 /// One node of the source model as users know it, for reports and error messages.
@@ -111,11 +113,12 @@ struct Step {
   uint32_t index = 0;  ///< into Program::overlay_steps or Program::cpu_steps
 };
 
-/// A compiled model: everything a runtime needs. Spans point into `storage` (a mapped file, or buffers of the compiler).
+/// A compiled model: everything a runtime needs. Spans point into `storage` (a mapped file, or buffers of the
+/// compiler).
 struct Program {
   std::string model_name;
   HardwareConfig config;
-  uint64_t capabilities = 0;       ///< bits the device must have
+  uint64_t capabilities = 0;  ///< bits the device must have
   std::vector<TensorDesc> tensors;
   std::vector<uint32_t> inputs, outputs;  ///< tensor indices, in the model's order
   std::vector<Step> steps;                ///< executed in order
@@ -123,8 +126,8 @@ struct Program {
   std::vector<CpuStep> cpu_steps;
   std::vector<ConstantData> constants;
   std::vector<NodeInfo> nodes;
-  std::span<const uint8_t> weights;       ///< one section shared by all overlay steps; base register 0
-  std::string preprocessing;              ///< JSON, empty if none
+  std::span<const uint8_t> weights;         ///< one section shared by all overlay steps; base register 0
+  std::string preprocessing;                ///< JSON, empty if none
   std::map<std::string, std::string> info;  ///< compiler, options, calibration, …: shown, never interpreted
 
   std::vector<std::shared_ptr<const void>> storage;  ///< keeps the spans alive
@@ -135,14 +138,15 @@ struct Program {
 Result<std::vector<uint8_t>> Serialize(const Program& program);
 Status WriteProgram(const Program& program, const std::filesystem::path& path);
 
-/// Parses and verifies. No byte is trusted: sizes, offsets, checksums, FlatBuffers verifier, then Verify(). ReadProgram maps the
-/// file. `where` names the file in failures.
+/// Parses and verifies. No byte is trusted: sizes, offsets, checksums, FlatBuffers verifier, then Verify(). ReadProgram
+/// maps the file. `where` names the file in failures.
 Result<Program> ParseProgram(std::shared_ptr<const std::vector<uint8_t>> bytes, const std::string& where);
 Result<Program> ReadProgram(const std::filesystem::path& path);
 
-/// Refuses a program that is out of range, over limits, reads what was never written, deadlocks, overflows a token counter,
-/// leaves ring or tokens unbalanced, or has a race; for requests following each other in one launch too. The failure names
-/// step, engine, instruction index, its disassembly and the ONNX node. Exact, not conservative: see verify.cpp.
+/// Refuses a program that is out of range, over limits, reads what was never written, deadlocks, overflows a token
+/// counter, leaves ring or tokens unbalanced, or has a race; for requests following each other in one launch too. The
+/// failure names step, engine, instruction index, its disassembly and the ONNX node. Exact, not conservative: see
+/// verify.cpp.
 Status Verify(const Program& program);
 
 /// Name of the node whose range holds instruction `index` of `engine`'s body; empty if none.

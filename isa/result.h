@@ -88,11 +88,11 @@ class [[nodiscard]] Result<void> {
 using Status = Result<void>;
 
 /// Returns the failure of `expr` from the enclosing function, if it has one.
-#define XRUN_RETURN_IF_ERROR(expr)                               \
-  do {                                                           \
-    if (auto xrun_status_ = (expr); !xrun_status_.ok()) {        \
-      return std::move(xrun_status_).failure();                  \
-    }                                                            \
+#define XRUN_RETURN_IF_ERROR(expr)                        \
+  do {                                                    \
+    if (auto xrun_status_ = (expr); !xrun_status_.ok()) { \
+      return std::move(xrun_status_).failure();           \
+    }                                                     \
   } while (false)
 
 #define XRUN_CONCAT_INNER_(a, b) a##b

@@ -1,15 +1,12 @@
 #include "compiler/quantize/qdq_export.h"
 
 #include <cassert>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <limits>
-#include <system_error>
 
 #include "compiler/infer_shapes.h"
 #include "compiler/quantize/qdq_nodes.h"
+#include "isa/atomic_file.h"
 
 namespace xrun::compiler {
 
@@ -334,29 +331,7 @@ Result<std::string> ExportQdq(const Graph& graph) { return Exporter(graph).Run()
 
 Status WriteQdq(const Graph& graph, const std::filesystem::path& file) {
   XRUN_ASSIGN_OR_RETURN(const std::string bytes, ExportQdq(graph));
-  const std::filesystem::path partial = file.string() + ".partial";
-  const auto fail = [&] {
-    const int error = errno;
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    return Failure{
-        "cannot write '" + file.string() + "': " + (error != 0 ? std::strerror(error) : "input/output error"),
-        "check the folder, its permissions and the free space"};
-  };
-  errno = 0;
-  {
-    std::ofstream stream(partial, std::ios::binary | std::ios::trunc);
-    stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    stream.close();
-    if (!stream) return fail();
-  }
-  std::error_code error;
-  std::filesystem::rename(partial, file, error);
-  if (error) {
-    errno = error.value();
-    return fail();
-  }
-  return {};
+  return WriteFileAtomically(file, {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace xrun::compiler

@@ -100,7 +100,7 @@ struct TransposeAttrs {
   X(kLeakyRelu, "LeakyRelu") /* x >= 0 ? x : a x */                          \
   X(kSigmoid, "Sigmoid")                                                     \
   X(kHardSigmoid, "HardSigmoid") /* max(0, min(1, a x + b)) */               \
-  X(kHardSwish, "HardSwish")     /* x max(0, min(1, (1/6) x + 1/2)) */           \
+  X(kHardSwish, "HardSwish")     /* x max(0, min(1, (1/6) x + 1/2)) */       \
   X(kSilu, "SiLU")               /* x sigmoid(x) */                          \
   X(kTanh, "Tanh")                                                           \
   X(kElu, "Elu") /* x >= 0 ? x : a (e^x - 1) */                              \

@@ -1,6 +1,6 @@
-// Random quantized graphs through compiler and simulator against the oracle: same bytes on every configuration, at every
-// tiling, at every optimization level. Each test prints nothing; a failure names seed, configuration and tiling, and
-// XRUN_SEED=… runs that seed alone. XRUN_RANDOM_GRAPHS=N runs N seeds a test.
+// Random quantized graphs through compiler and simulator against the oracle: same bytes on every configuration, at
+// every tiling, at every optimization level. Each test prints nothing; a failure names seed, configuration and tiling,
+// and XRUN_SEED=… runs that seed alone. XRUN_RANDOM_GRAPHS=N runs N seeds a test.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -66,8 +66,8 @@ std::vector<uint64_t> Seeds(uint64_t first, uint64_t count) {
   return seeds;
 }
 
-/// Compiles and runs one variant; empty when it agrees with the oracle. A layer that cannot fit the tiny configuration is
-/// allowed to be refused, on every other it is not.
+/// Compiles and runs one variant; empty when it agrees with the oracle. A layer that cannot fit the tiny configuration
+/// is allowed to be refused, on every other it is not.
 std::string CheckVariant(const Graph& graph, const Tensors& inputs, const Tensors& want, const HardwareConfig& config,
                          const Variant& variant, int* refused) {
   CompileOptions options;
@@ -148,8 +148,8 @@ TEST(Differential, AllConfigurations) {
   }
 }
 
-/// Layers too large for the smallest configuration in one way each: sums longer than its weight ring, inputs larger than its
-/// activation memory, windows of a hundred rows. Random tilings on the others.
+/// Layers too large for the smallest configuration in one way each: sums longer than its weight ring, inputs larger
+/// than its activation memory, windows of a hundred rows. Random tilings on the others.
 TEST(Differential, LargeLayers) {
   using Window = GraphMaker::Window;
   struct Large {
@@ -171,7 +171,11 @@ TEST(Differential, LargeLayers) {
       {"tall kernel", {1, 20, 130, 24}, [&](auto& m, auto x) { return m.Conv(x, 9, 1, tall); }},
       {"tall depthwise", {1, 20, 130, 24}, [&](auto& m, auto x) { return m.Conv(x, 20, 20, tall); }},
       {"global average", {1, 40, 70, 81}, [&](auto& m, auto x) { return m.Pool(x, true, false, plane); }},
-      {"large add", {1, 70, 60, 61}, [&](auto& m, auto x) { return m.Add(x, m.Input({1, 70, 1, 61})); }},
+      {"large add",
+       {1, 70, 60, 61},
+       [&](auto& m, auto x) {
+         return m.Add(x, m.Input({1, 70, 1, 61}));
+       }},
   };
   int refused = 0;
   for (uint64_t i = 0; i < layers.size(); ++i) {

@@ -173,11 +173,13 @@ ValueId GraphMaker::Pool(ValueId x, bool average, bool count_include_pad, const 
 }
 
 ValueId GraphMaker::Add(ValueId a, ValueId b) {
-  return AddNode(Op::kAdd, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))), true);
+  return AddNode(Op::kAdd, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))),
+                 true);
 }
 
 ValueId GraphMaker::Sub(ValueId a, ValueId b) {
-  return AddNode(Op::kSub, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))), true);
+  return AddNode(Op::kSub, NoAttrs{}, {a, b}, graph.at(a).shape, Jitter(ScaleOf(graph.at(a)) + ScaleOf(graph.at(b))),
+                 true);
 }
 
 ValueId GraphMaker::Mul(ValueId a, ValueId b) {

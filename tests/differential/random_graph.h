@@ -57,8 +57,8 @@ class GraphMaker {
 
  private:
   compiler::ValueId NewInt8(const compiler::Shape& shape, float scale);
-  compiler::ValueId AddNode(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs, const compiler::Shape& shape,
-                            float scale, bool clampable);
+  compiler::ValueId AddNode(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs,
+                            const compiler::Shape& shape, float scale, bool clampable);
   float Jitter(float scale) { return scale * std::uniform_real_distribution<float>(0.7F, 1.4F)(random_); }
 
   std::mt19937_64 random_;

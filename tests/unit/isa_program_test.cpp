@@ -144,6 +144,8 @@ TEST(IsaProgram, FailedWritesLeaveNothingBehind) {
   EXPECT_NE(WriteProgram(FullProgram(), folder / "no/such/a.xprog").failure().message.find("cannot be created"),
             std::string::npos);
   fs::create_directory(folder / "dir");
+  EXPECT_NE(WriteProgram(FullProgram(), "/dev/full").failure().message.find("No space left"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::is_regular_file("/dev/full"));
   EXPECT_NE(WriteProgram(FullProgram(), folder / "dir").failure().message.find("is a directory"), std::string::npos);
   fs::remove(folder / "dir");
   // A file size limit stands in for a full disk: write() fails half way.
