@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/install_packages.sh
-tools/build.sh build
+cmake -S . -B build -G Ninja >/dev/null
+cmake --build build --target xquantize xcompile xinfer xeval xobjdump
 data=/usr/share/datasets/fashion-mnist
 model=tests/models/${1:-fmnist_resnet}.onnx
 program=build/demo.xprog
