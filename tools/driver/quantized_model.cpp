@@ -124,7 +124,7 @@ std::string AdviceWithoutData(const QuantizedModel& model, const std::string& co
   if (model.pictures) {
     const compiler::Shape& shape = model.graph.at(model.graph.inputs[0]).shape;
     const bool nchw = shape.size() == 4 && (shape[1] == 1 || shape[1] == 3);
-    const bool gray = nchw && shape[1] == 1;
+    const bool gray = shape.size() == 4 && shape[nchw ? 1 : 3] == 1;
     const std::string size =
         shape.size() != 4 ? "224x224" : std::to_string(shape[nchw ? 3 : 2]) + "x" + std::to_string(shape[nchw ? 2 : 1]);
     text += "  " + command + " --calib pictures/ --resize " + size + " --scale 1/255 --mean 0 --std 1" +
