@@ -2,12 +2,15 @@
 target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/build_program.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compile.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/conv_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/emitter.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_layer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_weights.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/lower_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/place.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/placement.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_conv.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_elementwise.cpp

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <map>
 
+#include "compiler/placement.h"
 #include "runtime/cpu/attributes.h"
 
 namespace xrun::compiler {

@@ -76,6 +76,20 @@ struct ChannelParams {
   int32_t weight_zero = 0;
 };
 
+/// One of the convolutions that make up a layer whose output pixels do not all have the same window: transposed
+/// convolutions, resizing, depth to space. The output is cut into cells of Layer::cell_h × cell_w pixels; a phase makes
+/// one pixel of each cell of a box of cells. Tap (kh, kw) of cell (i, j) is input row i·stride_h + kh·dilation_h −
+/// pad_top.
+struct ConvPhase {
+  uint32_t y = 0, x = 0;  ///< the pixel within the cell
+  uint32_t cell_y = 0, cell_x = 0, cell_rows = 0, cell_cols = 0;
+  uint32_t kernel_h = 1, kernel_w = 1;
+  int32_t pad_top = 0, pad_left = 0;
+  std::vector<int8_t> weights;  ///< as Layer::weights
+  std::vector<int32_t> source;  ///< as Layer::source
+  std::vector<ChannelParams> params;
+};
+
 enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise };
 
 /// One operation of the overlay on whole tensors: what tiling cuts into instructions. Integers only.
@@ -97,6 +111,11 @@ struct Layer {
   std::vector<ChannelParams> params;
   bool has_weight_zero = false;
   bool prelu = false;
+  /// Conv: if not empty, output channel c reads input channel source[c] alone (-1: none) and weights are [OC][KH][KW].
+  std::vector<int32_t> source;
+  /// Conv: if not empty, these instead of kernel, pads, weights, source and params above.
+  std::vector<ConvPhase> phases;
+  uint32_t cell_h = 1, cell_w = 1;
 
   // Pool.
   bool average = false;
@@ -149,13 +168,6 @@ Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, con
 
 /// The lowered model as text: one line a tensor and a layer.
 std::string ToText(const LoweredModel& model, const Graph& graph);
-
-/// A Quantize whose only job is to convert a model input, or a Dequantize whose only job is to convert a model output:
-/// the runtime does that at the border; no step is made for them.
-bool IsBorderNode(const Graph& graph, const Node& node);
-
-/// True for operators that Lower places on the overlay (int8 in, int8 out).
-bool IsOverlayNode(const Graph& graph, const Node& node);
 
 }  // namespace xrun::compiler
 

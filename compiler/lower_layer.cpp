@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/lower_phases.h"
 #include "isa/multiplier.h"
 #include "runtime/cpu/unary.h"
 
@@ -38,22 +39,6 @@ OutputStage MakeOutputStage(const Graph& graph, const Node& node) {
   return out;
 }
 
-Status CheckWindow(uint32_t kernel_limit, uint32_t stride_limit, const Layer& layer) {
-  const auto check = [](const char* what, uint32_t v, uint32_t limit) -> Status {
-    if (v <= limit) return {};
-    return Failure{std::string(what) + " is " + std::to_string(v) + ", the overlay's limit is " + std::to_string(limit),
-                   "place the node on the CPU with --target cpu:NODE"};
-  };
-  XRUN_RETURN_IF_ERROR(check("kernel height", layer.kernel_h, kernel_limit));
-  XRUN_RETURN_IF_ERROR(check("kernel width", layer.kernel_w, kernel_limit));
-  XRUN_RETURN_IF_ERROR(check("vertical stride", layer.stride_h, stride_limit));
-  XRUN_RETURN_IF_ERROR(check("horizontal stride", layer.stride_w, stride_limit));
-  XRUN_RETURN_IF_ERROR(check("vertical dilation", layer.dilation_h, 255));
-  XRUN_RETURN_IF_ERROR(check("horizontal dilation", layer.dilation_w, 255));
-  XRUN_RETURN_IF_ERROR(check("dilated kernel height", (layer.kernel_h - 1) * layer.dilation_h, 32766));
-  return check("dilated kernel width", (layer.kernel_w - 1) * layer.dilation_w, 32766);
-}
-
 template <typename Attrs>
 void SetWindow(const Attrs& attrs, Layer* layer) {
   layer->kernel_h = static_cast<uint32_t>(attrs.kernel[0]);
@@ -66,42 +51,12 @@ void SetWindow(const Attrs& attrs, Layer* layer) {
   layer->pad_left = static_cast<int32_t>(attrs.pads[1]);
 }
 
-/// Bias with the input zero point folded in, multiplier and weight zero point of every output channel; proves that the
-/// accumulator fits.
 Status SetChannelParams(const Graph& graph, const Node& node, Layer* layer) {
-  const Value& x = graph.at(node.inputs[0]);
   const Value& w = graph.at(node.inputs[1]);
-  const Value& y = graph.at(node.outputs[0]);
-  const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNone;
-  const int32_t* bias = has_bias ? graph.at(node.inputs[2]).data<int32_t>() : nullptr;
-  const auto oc = static_cast<size_t>(w.shape[0]);
-  const auto k = static_cast<size_t>(Elements(w.shape)) / std::max<size_t>(oc, 1);
-  const int8_t* weights = w.data<int8_t>();
-  const int64_t zx = ZeroOf(x);
-  layer->params.resize(oc);
-  for (size_t c = 0; c < oc; ++c) {
-    const int64_t zw = ZeroOf(w, c);
-    int64_t sum = 0, magnitude = 0;
-    for (size_t i = 0; i < k; ++i) {
-      const int64_t v = weights[c * k + i];
-      sum += v - zw;
-      magnitude += std::abs(v) + std::abs(zw);
-    }
-    const int64_t b = bias != nullptr ? bias[c] : 0;
-    const int64_t folded = b - zx * sum;
-    constexpr int64_t kLimit = int64_t{1} << 31;
-    if (std::abs(b) + 128 * magnitude >= kLimit || std::abs(folded) + 128 * magnitude >= kLimit) {
-      return Failure{"output channel " + std::to_string(c) + ": bias and weights can overflow the 32-bit accumulator",
-                     "quantize the model again with a larger weight scale for this channel"};
-    }
-    auto multiplier = MakeMultiplier({{ScaleOf(x), ScaleOf(w, c)}, ScaleOf(y), 1});
-    if (!multiplier.ok()) {
-      return std::move(multiplier).failure().In("output channel " + std::to_string(c));
-    }
-    layer->params[c] = {static_cast<int32_t>(folded), *multiplier, *multiplier, static_cast<int32_t>(zw)};
-    layer->has_weight_zero |= zw != 0;
-  }
-  layer->weights = weights;
+  layer->weights = w.data<int8_t>();
+  XRUN_ASSIGN_OR_RETURN(layer->params, MakeChannelParams(graph, node, static_cast<size_t>(w.shape[0]), layer->weights,
+                                                         static_cast<size_t>(Elements(w.shape) / w.shape[0])));
+  layer->has_weight_zero = HasWeightZero(layer->params);
   return {};
 }
 
@@ -218,6 +173,60 @@ Status LowerBinary(const Graph& graph, const Node& node, const std::vector<Overl
 
 }  // namespace
 
+Status CheckWindow(uint32_t kernel_limit, uint32_t stride_limit, const Layer& layer) {
+  const auto check = [](const char* what, uint32_t v, uint32_t limit) -> Status {
+    if (v <= limit) return {};
+    return Failure{std::string(what) + " is " + std::to_string(v) + ", the overlay's limit is " + std::to_string(limit),
+                   "place the node on the CPU with --target cpu:NODE"};
+  };
+  XRUN_RETURN_IF_ERROR(check("kernel height", layer.kernel_h, kernel_limit));
+  XRUN_RETURN_IF_ERROR(check("kernel width", layer.kernel_w, kernel_limit));
+  XRUN_RETURN_IF_ERROR(check("vertical stride", layer.stride_h, stride_limit));
+  XRUN_RETURN_IF_ERROR(check("horizontal stride", layer.stride_w, stride_limit));
+  XRUN_RETURN_IF_ERROR(check("vertical dilation", layer.dilation_h, 255));
+  XRUN_RETURN_IF_ERROR(check("horizontal dilation", layer.dilation_w, 255));
+  XRUN_RETURN_IF_ERROR(check("dilated kernel height", (layer.kernel_h - 1) * layer.dilation_h, 32766));
+  return check("dilated kernel width", (layer.kernel_w - 1) * layer.dilation_w, 32766);
+}
+
+Result<std::vector<ChannelParams>> MakeChannelParams(const Graph& graph, const Node& node, size_t channels,
+                                                     const int8_t* weights, size_t k) {
+  const Value& x = graph.at(node.inputs[0]);
+  const Value& w = graph.at(node.inputs[1]);
+  const Value& y = graph.at(node.outputs[0]);
+  const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNone;
+  const int32_t* bias = has_bias ? graph.at(node.inputs[2]).data<int32_t>() : nullptr;
+  const int64_t zx = ZeroOf(x);
+  std::vector<ChannelParams> params(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const size_t row = c % w.quant->scale.size();  // groups of a transposed convolution share the scales of a row
+    const int64_t zw = ZeroOf(w, row);
+    int64_t sum = 0, magnitude = 0;
+    for (size_t i = 0; i < k; ++i) {
+      const int64_t v = weights[c * k + i];
+      sum += v - zw;
+      magnitude += std::abs(v) + std::abs(zw);
+    }
+    const int64_t b = bias != nullptr ? bias[c] : 0;
+    const int64_t folded = b - zx * sum;
+    constexpr int64_t kLimit = int64_t{1} << 31;
+    if (std::abs(b) + 128 * magnitude >= kLimit || std::abs(folded) + 128 * magnitude >= kLimit) {
+      return Failure{"output channel " + std::to_string(c) + ": bias and weights can overflow the 32-bit accumulator",
+                     "quantize the model again with a larger weight scale for this channel"};
+    }
+    auto multiplier = MakeMultiplier({{ScaleOf(x), ScaleOf(w, row)}, ScaleOf(y), 1});
+    if (!multiplier.ok()) {
+      return std::move(multiplier).failure().In("output channel " + std::to_string(c));
+    }
+    params[c] = {static_cast<int32_t>(folded), *multiplier, *multiplier, static_cast<int32_t>(zw)};
+  }
+  return params;
+}
+
+bool HasWeightZero(const std::vector<ChannelParams>& params) {
+  return std::any_of(params.begin(), params.end(), [](const ChannelParams& p) { return p.weight_zero != 0; });
+}
+
 int64_t CountedTaps(const Layer& layer, int axis, int64_t in, int64_t out_position) {
   const int64_t kernel = axis == 0 ? layer.kernel_h : layer.kernel_w;
   const int64_t stride = axis == 0 ? layer.stride_h : layer.stride_w;
@@ -274,6 +283,9 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
     case Op::kConv:
       XRUN_RETURN_IF_ERROR(LowerConv(graph, node, tensors, &layer));
       break;
+    case Op::kConvTranspose:
+      XRUN_RETURN_IF_ERROR(LowerConvTranspose(graph, node, tensors, &layer));
+      break;
     case Op::kFullyConnected:
       XRUN_RETURN_IF_ERROR(LowerFullyConnected(graph, node, tensors, &layer));
       break;
@@ -311,15 +323,15 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
 Result<Layer> IdentityLayer(const OverlayTensor& in, const OverlayTensor& out, uint32_t first_channel) {
   Layer layer;
   layer.kind = LayerKind::kConv;
-  auto weights = std::make_shared<std::vector<int8_t>>(size_t{out.channels} * in.channels, int8_t{0});
   XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{in.scale}, out.scale, 1}));
+  layer.own_weights = std::make_shared<const std::vector<int8_t>>(out.channels, int8_t{1});
+  layer.weights = layer.own_weights->data();
+  layer.source.assign(out.channels, -1);
   layer.params.assign(out.channels, {0, m, m, 0});
   for (size_t i = 0; i < in.channels; ++i) {
-    (*weights)[(first_channel + i) * in.channels + i] = 1;
+    layer.source[first_channel + i] = static_cast<int32_t>(i);
     layer.params[first_channel + i].bias = -in.zero_point;
   }
-  layer.own_weights = weights;
-  layer.weights = weights->data();
   layer.out.zero_point = out.zero_point;
   return layer;
 }

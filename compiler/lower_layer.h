@@ -21,6 +21,15 @@ struct LayerOperands {
 Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                         const LayerOperands& operands, const HardwareConfig& config);
 
+/// Records of `channels` output channels of a Conv, ConvTranspose or FullyConnected whose weights are [channels][k]:
+/// bias with the input zero point folded in, multiplier, weight zero point. Proves that the accumulators fit 32 bits.
+Result<std::vector<ChannelParams>> MakeChannelParams(const Graph& graph, const Node& node, size_t channels,
+                                                     const int8_t* weights, size_t k);
+bool HasWeightZero(const std::vector<ChannelParams>& params);
+
+/// Refuses a window (kernel, stride, dilation of the layer) that the instruction's fields cannot hold.
+Status CheckWindow(uint32_t kernel_limit, uint32_t stride_limit, const Layer& layer);
+
 /// A convolution that moves data and, where scales differ, requantizes: 1 × 1, output channel c takes input channel
 /// c − first_channel, and is real zero where there is none. Its geometry (stride, padding, fill) is left for the
 /// caller; channels may lie anywhere on both sides.

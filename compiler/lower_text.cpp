@@ -61,6 +61,9 @@ std::string ToText(const LoweredModel& model, const Graph& graph) {
           out << " dilation " << layer.dilation_h << "x" << layer.dilation_w;
         }
         if (layer.groups != 1) out << " groups " << layer.groups;
+        if (!layer.phases.empty()) {
+          out << " in " << layer.phases.size() << " phases of " << layer.cell_h << "x" << layer.cell_w << " cells";
+        }
       }
       out << " clamp " << layer.out.clamp_lo << ".." << layer.out.clamp_hi;
       if (layer.out.table) out << " then table";

@@ -12,19 +12,18 @@ void Put32(uint32_t v, uint8_t* at) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<uint8_t>(v >> (8 * i));
 }
 
-void PutRecord(const Layer& layer, const ChannelParams& p, uint8_t* at) {
+void PutRecord(const ChannelParams& p, bool prelu, uint8_t* at) {
   Put32(static_cast<uint32_t>(p.bias), at);
   Put32(PackMultiplier(p.multiplier), at + 4);
-  if (layer.prelu) Put32(PackMultiplier(p.negative), at + 8);
+  if (prelu) Put32(PackMultiplier(p.negative), at + 8);
   at[12] = static_cast<uint8_t>(p.weight_zero);
 }
 
 /// Records of one group's physical channels; channels that do not exist multiply by zero.
-void PutRecords(const Layer& layer, const int32_t* logical, const HardwareConfig& config, uint8_t* at) {
+void PutRecords(const ChannelParams* params, bool prelu, const int32_t* logical, const HardwareConfig& config,
+                uint8_t* at) {
   for (uint32_t c = 0; c < config.channels; ++c) {
-    const int32_t channel = logical[c];
-    PutRecord(layer, channel >= 0 ? layer.params[static_cast<size_t>(channel)] : ChannelParams{},
-              at + c * kRecordBytes);
+    PutRecord(logical[c] >= 0 ? params[logical[c]] : ChannelParams{}, prelu, at + c * kRecordBytes);
   }
 }
 
@@ -35,24 +34,47 @@ void PutTable(const Table& table, std::vector<uint8_t>* bytes, size_t padded) {
                  [](int8_t q) { return static_cast<uint8_t>(q); });
 }
 
+/// The weights of a convolution by logical channels.
+class ConvWeights {
+ public:
+  ConvWeights(const Layer& layer, const PhaseView& phase, const OverlayTensor& in, const OverlayTensor& out)
+      : phase_(phase),
+        in_per_group_(static_cast<int32_t>(in.channels / layer.groups)),
+        out_per_group_(static_cast<int32_t>(out.channels / layer.groups)) {}
+
+  /// What multiplies input channel `ic` at a tap for output channel `oc`; where nothing does, the weight zero point.
+  int8_t At(int32_t oc, int32_t ic, uint32_t kh, uint32_t kw) const {
+    const size_t tap = size_t{kh} * phase_.kernel_w + kw, window = size_t{phase_.kernel_h} * phase_.kernel_w;
+    const auto nothing = static_cast<int8_t>(phase_.params[oc].weight_zero);
+    if (ic < 0) return nothing;
+    const auto channel = static_cast<size_t>(oc);
+    if (phase_.source != nullptr) return phase_.source[oc] == ic ? phase_.weights[channel * window + tap] : nothing;
+    if (ic / in_per_group_ != oc / out_per_group_) return nothing;
+    const auto row = channel * static_cast<size_t>(in_per_group_) + static_cast<size_t>(ic % in_per_group_);
+    return phase_.weights[row * window + tap];
+  }
+
+ private:
+  const PhaseView& phase_;
+  int32_t in_per_group_, out_per_group_;
+};
+
 }  // namespace
 
-std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
-                                     const ConvPart& part, const HardwareConfig& config) {
+std::vector<uint8_t> PackConvSegment(const Layer& layer, const PhaseView& phase, const OverlayTensor& in,
+                                     const OverlayTensor& out, const ConvPart& part, const HardwareConfig& config) {
   const uint32_t cp = config.channels;
   const size_t row = config.weight_row_bytes();
   std::vector<uint8_t> bytes;
   if (part.last && layer.out.table) PutTable(*layer.out.table, &bytes, config.table_rows() * row);
 
   const std::vector<int32_t> in_logical = in.LogicalChannels(cp), out_logical = out.LogicalChannels(cp);
-  const auto in_per_group = static_cast<int32_t>(in.channels / layer.groups);
-  const auto out_per_group = static_cast<int32_t>(out.channels / layer.groups);
-  const size_t window = size_t{layer.kernel_h} * layer.kernel_w;
+  const ConvWeights weights(layer, phase, in, out);
   for (uint32_t og = part.og0; og < part.og0 + part.ogn; ++og) {
     if (part.last) {
       const size_t at = bytes.size();
       bytes.resize(at + config.param_rows() * row, 0);
-      PutRecords(layer, &out_logical[size_t{og} * cp], config, bytes.data() + at);
+      PutRecords(phase.params, layer.prelu, &out_logical[size_t{og} * cp], config, bytes.data() + at);
     }
     for (uint32_t kh = part.kh0; kh < part.kh0 + part.khn; ++kh) {
       for (uint32_t kw = part.kw0; kw < part.kw0 + part.kwn; ++kw) {
@@ -62,16 +84,8 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in
           for (uint32_t o = 0; o < cp; ++o) {
             const int32_t oc = out_logical[size_t{og} * cp + o];
             if (oc < 0) continue;
-            const int32_t group = oc / out_per_group;
-            const auto nothing = static_cast<uint8_t>(layer.params[static_cast<size_t>(oc)].weight_zero);
             for (uint32_t i = 0; i < cp; ++i) {
-              const int32_t ic = in_logical[size_t{ig} * cp + i];
-              const bool real = ic >= 0 && ic / in_per_group == group;
-              const auto row_of = static_cast<size_t>(oc) * static_cast<size_t>(in_per_group);
-              bytes[at + o * cp + i] =
-                  real ? static_cast<uint8_t>(layer.weights[(row_of + static_cast<size_t>(ic % in_per_group)) * window +
-                                                            size_t{kh} * layer.kernel_w + kw])
-                       : nothing;
+              bytes[at + o * cp + i] = static_cast<uint8_t>(weights.At(oc, in_logical[size_t{ig} * cp + i], kh, kw));
             }
           }
         }
@@ -91,7 +105,7 @@ std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTenso
     if (last) {
       const size_t at = bytes.size();
       bytes.resize(at + kRecordBytes * cp, 0);
-      PutRecords(layer, &logical[size_t{g} * cp], config, bytes.data() + at);
+      PutRecords(layer.params.data(), layer.prelu, &logical[size_t{g} * cp], config, bytes.data() + at);
     }
     for (uint32_t kh = kh0; kh < kh0 + khn; ++kh) {
       for (uint32_t kw = 0; kw < layer.kernel_w; ++kw) {

@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "compiler/conv_phases.h"
 #include "compiler/lower.h"
 
 namespace xrun::compiler {
 
-/// What one Conv instruction multiplies: output groups × input groups × kernel window part.
+/// What one Conv instruction multiplies: output groups × input groups × kernel window part, of one phase.
 struct ConvPart {
   uint32_t og0 = 0, ogn = 0, ig0 = 0, ign = 0, kh0 = 0, khn = 0, kw0 = 0, kwn = 0;
   bool last = true;  ///< carries the output stage: table and records are part of the segment
@@ -16,8 +17,8 @@ struct ConvPart {
 
 /// The bytes of the segment as isa/README.md section 5 lays them out. Channels that do not exist get the weight zero
 /// point of their row, so that they add nothing; output channels that do not exist get all zeros.
-std::vector<uint8_t> PackConvSegment(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
-                                     const ConvPart& part, const HardwareConfig& config);
+std::vector<uint8_t> PackConvSegment(const Layer& layer, const PhaseView& phase, const OverlayTensor& in,
+                                     const OverlayTensor& out, const ConvPart& part, const HardwareConfig& config);
 
 /// Segment of a Depthwise instruction for groups [g0, g0 + gn) and kernel rows [kh0, kh0 + khn).
 std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn,

@@ -98,47 +98,88 @@ GraphMaker::Window GraphMaker::RandomWindow(int64_t height, int64_t width, int64
   }
 }
 
-ValueId GraphMaker::Conv(ValueId x, int64_t out_channels, int64_t groups, const Window& w) {
-  const Shape in = graph.at(x).shape;
-  const int64_t ic = in[1] / groups;
-  const auto k = static_cast<float>(ic * w.kernel_h * w.kernel_w);
-  const bool weight_zero = Chance(25);
+ValueId GraphMaker::Weights(const Shape& shape, size_t axis, bool zero_points) {
   const bool per_channel = Chance(70);
-
   QuantParams quant;
-  quant.axis = per_channel ? 0 : -1;
+  quant.axis = per_channel ? static_cast<int>(axis) : -1;
   const float base = Jitter(0.01F);
-  for (int64_t c = 0; c < (per_channel ? out_channels : 1); ++c) {
+  for (int64_t c = 0; c < (per_channel ? shape[axis] : 1); ++c) {
     quant.scale.push_back(per_channel ? Jitter(base) : base);
-    quant.zero_point.push_back(weight_zero ? static_cast<int32_t>(Pick(-20, 20)) : 0);
+    quant.zero_point.push_back(zero_points ? static_cast<int32_t>(Pick(-20, 20)) : 0);
   }
-  std::vector<int8_t> weights(static_cast<size_t>(out_channels * ic * w.kernel_h * w.kernel_w));
+  std::vector<int8_t> weights(static_cast<size_t>(compiler::Elements(shape)));
   for (int8_t& q : weights) q = static_cast<int8_t>(Pick(-128, 127));
-  const ValueId wid = graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8,
-                                        {out_channels, ic, w.kernel_h, w.kernel_w}, weights.data());
-  graph.at(wid).quant = quant;
+  const ValueId id = graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8, shape, weights.data());
+  graph.at(id).quant = quant;
+  return id;
+}
 
-  std::vector<ValueId> inputs{x, wid};
-  const float sx = ScaleOf(graph.at(x));
-  if (Chance(80)) {
-    std::vector<int32_t> bias(static_cast<size_t>(out_channels));
-    for (int32_t& b : bias) b = static_cast<int32_t>(Pick(-4000, 4000));
-    const ValueId bid = graph.AddConstant("b" + std::to_string(counter_++), DType::kInt32, {out_channels}, bias.data());
-    QuantParams bias_quant = quant;
-    for (float& s : bias_quant.scale) s *= sx;
-    for (int32_t& z : bias_quant.zero_point) z = 0;
-    graph.at(bid).quant = bias_quant;
-    inputs.push_back(bid);
-  }
+ValueId GraphMaker::Bias(int64_t channels, ValueId weights, float input_scale) {
+  std::vector<int32_t> bias(static_cast<size_t>(channels));
+  for (int32_t& b : bias) b = static_cast<int32_t>(Pick(-4000, 4000));
+  const ValueId id = graph.AddConstant("b" + std::to_string(counter_++), DType::kInt32, {channels}, bias.data());
+  const std::vector<float>& scales = graph.at(weights).quant->scale;
+  QuantParams quant;
+  quant.axis = scales.size() == 1 ? -1 : 0;
+  const size_t count = scales.size() == 1 ? 1 : static_cast<size_t>(channels);
+  for (size_t c = 0; c < count; ++c) quant.scale.push_back(scales[c % scales.size()] * input_scale);
+  quant.zero_point.assign(count, 0);
+  graph.at(id).quant = quant;
+  return id;
+}
+
+namespace {
+
+ConvAttrs AttrsOf(const GraphMaker::Window& w, int64_t groups) {
   ConvAttrs attrs;
   attrs.kernel = {w.kernel_h, w.kernel_w};
   attrs.stride = {w.stride_h, w.stride_w};
   attrs.dilation = {w.dilation_h, w.dilation_w};
   attrs.pads = {w.top, w.left, w.bottom, w.right};
   attrs.groups = groups;
+  return attrs;
+}
+
+}  // namespace
+
+ValueId GraphMaker::Conv(ValueId x, int64_t out_channels, int64_t groups, const Window& w) {
+  const Shape in = graph.at(x).shape;
+  const int64_t ic = in[1] / groups;
+  const ValueId weights = Weights({out_channels, ic, w.kernel_h, w.kernel_w}, 0, Chance(25));
+  const float sx = ScaleOf(graph.at(x)), sw = graph.at(weights).quant->scale[0];
+  std::vector<ValueId> inputs{x, weights};
+  if (Chance(80)) inputs.push_back(Bias(out_channels, weights, sx));
   const Shape out{1, out_channels, OutSize(in[2], w.kernel_h, w.stride_h, w.dilation_h, w.top, w.bottom),
                   OutSize(in[3], w.kernel_w, w.stride_w, w.dilation_w, w.left, w.right)};
-  return AddNode(Op::kConv, attrs, std::move(inputs), out, Jitter(sx * base * std::sqrt(k) * 100), true);
+  const auto k = static_cast<float>(ic * w.kernel_h * w.kernel_w);
+  return AddNode(Op::kConv, AttrsOf(w, groups), std::move(inputs), out, Jitter(sx * sw * std::sqrt(k) * 100), true);
+}
+
+ValueId GraphMaker::ConvTranspose(ValueId x, int64_t out_channels, int64_t groups, const Window& w) {
+  const Shape in = graph.at(x).shape;
+  const int64_t ic = in[1] / groups;
+  const ValueId weights = Weights({in[1], out_channels / groups, w.kernel_h, w.kernel_w}, 1, Chance(25));
+  const float sx = ScaleOf(graph.at(x)), sw = graph.at(weights).quant->scale[0];
+  std::vector<ValueId> inputs{x, weights};
+  if (Chance(80)) inputs.push_back(Bias(out_channels, weights, sx));
+  ConvAttrs attrs = AttrsOf(w, groups);
+  attrs.output_padding = {Pick(0, std::max(w.stride_h, w.dilation_h) - 1),
+                          Pick(0, std::max(w.stride_w, w.dilation_w) - 1)};
+  // Never crop away everything.
+  const auto size = [&](size_t d) {
+    int64_t& before = attrs.pads[d];
+    int64_t& after = attrs.pads[d + 2];
+    for (;;) {
+      const int64_t n = attrs.stride[d] * (in[d + 2] - 1) + attrs.output_padding[d] +
+                        (attrs.kernel[d] - 1) * attrs.dilation[d] + 1 - before - after;
+      if (n >= 1) return n;
+      (before > after ? before : after) -= 1;
+    }
+  };
+  const Shape out{1, out_channels, size(0), size(1)};
+  const auto k = static_cast<float>(ic * std::max<int64_t>(1, w.kernel_h / w.stride_h) *
+                                    std::max<int64_t>(1, w.kernel_w / w.stride_w));
+  return AddNode(Op::kConvTranspose, attrs, std::move(inputs), out, Jitter(sx * sw * std::sqrt(k) * 100), true);
 }
 
 ValueId GraphMaker::FullyConnected(ValueId x, int64_t out_features) {
@@ -234,7 +275,7 @@ ValueId GraphMaker::Concat(const std::vector<ValueId>& inputs, int64_t axis) {
     scale = std::max(scale, ScaleOf(graph.at(in)));
   }
   const ValueId y = AddNode(Op::kConcat, AxisAttrs{axis}, inputs, shape, Jitter(scale), false);
-  if (Chance(60)) {  // one set of parameters, as quantizers like it
+  if (Chance(60) && ScaleOf(graph.at(inputs[0])) * 100 > scale) {  // one set of parameters, as quantizers like it
     for (const ValueId in : inputs) {
       if (graph.at(in).quant == graph.at(inputs[0]).quant) graph.at(y).quant = graph.at(in).quant;
     }
@@ -309,7 +350,13 @@ Graph RandomLayer(uint64_t seed) {
   const int64_t c = m.Channels(50);
   ValueId x = m.Input({1, c, h, w});
   ValueId y = kNone;
-  switch (m.Pick(0, 9)) {
+  switch (m.Pick(0, 10)) {
+    case 10: {
+      const int64_t groups = m.Chance(70) ? 1 : m.Pick(2, 4);
+      if (groups != 1) x = m.Input({1, c * groups, h, w});
+      y = m.ConvTranspose(x, groups * m.Channels(groups == 1 ? 40 : 20), groups, m.RandomWindow(h, w, 5, 4, 3));
+      break;
+    }
     case 0:
     case 1:
     case 2:
@@ -367,7 +414,15 @@ Graph RandomGraph(uint64_t seed) {
       if (v != x && m.at(v).shape == shape) same = v;
     }
     ValueId y = kNone;
-    switch (m.Pick(0, 12)) {
+    switch (m.Pick(0, 13)) {
+      case 13: {
+        GraphMaker::Window up;
+        up.kernel_h = up.kernel_w = m.Pick(2, 4);
+        up.stride_h = up.stride_w = 2;
+        up.top = up.left = up.bottom = up.right = up.kernel_h == 4 ? 1 : 0;
+        y = shape[2] * shape[3] > 400 ? m.Requantize(x) : m.ConvTranspose(x, m.Channels(24), 1, up);
+        break;
+      }
       case 8: {
         std::vector<ValueId> parts{x};
         const int64_t axis = m.Chance(70) ? 1 : m.Pick(2, 3);

@@ -31,6 +31,8 @@ class GraphMaker {
   };
   Window RandomWindow(int64_t height, int64_t width, int64_t most_kernel, int64_t most_stride, int64_t most_dilation);
   compiler::ValueId Conv(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
+  /// The pads of `window` crop; an output padding is chosen here.
+  compiler::ValueId ConvTranspose(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
   compiler::ValueId FullyConnected(compiler::ValueId x, int64_t out_features);
   compiler::ValueId Pool(compiler::ValueId x, bool average, bool count_include_pad, const Window& window);
   compiler::ValueId Add(compiler::ValueId a, compiler::ValueId b);
@@ -56,6 +58,8 @@ class GraphMaker {
   compiler::Graph graph;
 
  private:
+  compiler::ValueId Weights(const compiler::Shape& shape, size_t axis, bool zero_points);
+  compiler::ValueId Bias(int64_t channels, compiler::ValueId weights, float input_scale);
   compiler::ValueId NewInt8(const compiler::Shape& shape, float scale);
   compiler::ValueId AddNode(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs,
                             const compiler::Shape& shape, float scale, bool clampable);
