@@ -7,6 +7,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/lower.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_layer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_weights.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/place.cpp

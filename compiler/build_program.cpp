@@ -59,18 +59,14 @@ class Builder {
   }
 
   void AddNodes() {
-    for (const Node& node : graph_.nodes) {
-      const bool border = IsBorderNode(graph_, node);
-      const bool overlay = IsOverlayNode(graph_, node);
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Node& node = graph_.nodes[i];
+      const NodePlace& place = model_.places[i];
       NodeInfo info;
       info.name = node.name;
       info.op = std::string(Name(node.op));
-      info.placement = border ? "folded" : overlay ? "overlay" : "cpu";
-      info.reason = border    ? "conversion at the model's border, done by the runtime"
-                    : overlay ? "int8 operator"
-                    : graph_.at(node.outputs[0]).dtype == DType::kInt8
-                        ? "converts to int8"
-                        : "float operator: the quantized graph leaves it in float";
+      info.placement = place.place == Place::kBorder ? "folded" : place.place == Place::kOverlay ? "overlay" : "cpu";
+      info.reason = place.reason;
       program_.nodes.push_back(std::move(info));
     }
     for (const Partition& p : model_.partitions) {
@@ -86,8 +82,9 @@ class Builder {
 
   /// Model inputs and outputs that are converted at the border appear as int8 tensors under the model's names.
   void BindBorders() {
-    for (const Node& node : graph_.nodes) {
-      if (!IsBorderNode(graph_, node)) continue;
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Node& node = graph_.nodes[i];
+      if (model_.places[i].place != Place::kBorder) continue;
       const bool in = node.op == Op::kQuantize;
       const ValueId outer = in ? node.inputs[0] : node.outputs[0];
       const ValueId inner = in ? node.outputs[0] : node.inputs[0];

@@ -1,7 +1,10 @@
 #include "compiler/compile.h"
 
+#include <algorithm>
+
 #include "compiler/build_program.h"
 #include "compiler/lower.h"
+#include "compiler/move_to_cpu.h"
 
 namespace xrun::compiler {
 namespace {
@@ -32,6 +35,42 @@ Result<ScheduledPartition> SchedulePartition(const Partition& partition, const C
   return Failure{"unreachable", ""};
 }
 
+/// Nodes that the user wants on the CPU, by name or by the name of an ONNX node they stand for.
+Status MoveNamedNodes(const std::vector<std::string>& names, Graph* graph) {
+  for (const std::string& name : names) {
+    bool found = false;
+    for (size_t i = 0; i < graph->nodes.size(); ++i) {
+      const Node& node = graph->nodes[i];
+      if (node.name != name && std::find(node.origin.begin(), node.origin.end(), name) == node.origin.end()) continue;
+      found = true;
+      if (!IsQuantizedOperator(*graph, node) || !node.cpu_reason.empty()) continue;
+      const size_t before = graph->nodes.size();
+      MoveToCpu(graph, static_cast<NodeId>(i), "as asked for: --target cpu:" + name);
+      i += graph->nodes.size() - before;
+    }
+    if (!found) {
+      return Failure{"there is no node '" + name + "' to place on the CPU",
+                     "--dump-after quantize lists the nodes by name"};
+    }
+  }
+  return {};
+}
+
+/// Lowers; what the overlay refuses runs on the CPU instead, for the reason it was refused.
+Result<LoweredModel> LowerWithFallback(const CompileOptions& options, Graph* graph) {
+  for (;;) {
+    NodeId refused = kNone;
+    auto model = Lower(*graph, options.config, {options.optimization >= 2}, &refused);
+    if (model.ok() || refused == kNone) return model;
+    const Node& node = graph->nodes[static_cast<size_t>(refused)];
+    assert(node.cpu_reason.empty() && "a node on the CPU cannot be refused again");
+    std::string reason = model.failure().message;
+    const std::string prefix = "node '" + node.name + "' (" + std::string(Name(node.op)) + "): ";
+    if (reason.rfind(prefix, 0) == 0) reason.erase(0, prefix.size());
+    MoveToCpu(graph, refused, reason);
+  }
+}
+
 }  // namespace
 
 Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
@@ -39,8 +78,10 @@ Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
     if (options.observer) options.observer(stage, text);
   };
   XRUN_RETURN_IF_ERROR(Validate(options.config));
-  XRUN_ASSIGN_OR_RETURN(const LoweredModel model, Lower(quantized, options.config, {options.optimization >= 2}));
-  observe("lower", [&] { return ToText(model, quantized); });
+  Graph graph = quantized;
+  XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
+  XRUN_ASSIGN_OR_RETURN(const LoweredModel model, LowerWithFallback(options, &graph));
+  observe("lower", [&] { return ToText(model, graph); });
 
   WeightImage weights;
   std::vector<ScheduledPartition> partitions;
@@ -54,7 +95,7 @@ Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
   observe("place", [&] {
     LoweredModel shown = model;
     for (size_t i = 0; i < partitions.size(); ++i) shown.partitions[i] = partitions[i].partition;
-    return ToText(shown, quantized);
+    return ToText(shown, graph);
   });
   observe("tile", [&] { return tiled; });
   observe("schedule", [&] {
@@ -63,7 +104,7 @@ Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
     return text;
   });
   XRUN_ASSIGN_OR_RETURN(Program program,
-                        BuildProgram(quantized, model, std::move(partitions), std::move(weights), options.config));
+                        BuildProgram(graph, model, std::move(partitions), std::move(weights), options.config));
   if (Status s = Verify(program); !s.ok()) {
     Failure failure = std::move(s).failure();
     failure.message = "internal: the compiled program does not verify: " + failure.message;

@@ -20,7 +20,8 @@ struct CompileOptions {
   /// 0: no fusion, every tensor through DRAM. 1: tensors stay on chip. 2 and 3: fusion too. Results are equal.
   int optimization = 2;
   TilingLimits tiling;
-  StageObserver observer;  ///< may be empty
+  std::vector<std::string> cpu_nodes;  ///< run these quantized nodes (ONNX names) on the CPU, in float
+  StageObserver observer;              ///< may be empty
 };
 
 /// The stages after quantization, in order: lower, place, tile, schedule, synchronize, encode.

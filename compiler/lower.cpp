@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compiler/lower_layer.h"
+#include "compiler/move_to_cpu.h"
 #include "compiler/placement.h"
 
 namespace xrun::compiler {
@@ -16,11 +17,12 @@ class PartitionBuilder {
   PartitionBuilder(const Graph& graph, const HardwareConfig& config, const LowerOptions& options)
       : graph_(graph), config_(config), options_(options) {}
 
-  Result<Partition> Build(const std::vector<NodeId>& nodes) {
+  Result<Partition> Build(const std::vector<NodeId>& nodes, NodeId* refused) {
     inside_.insert(nodes.begin(), nodes.end());
     for (NodeId id : nodes) {
       if (Status s = AddNode(id); !s.ok()) {
         const Node& node = graph_.nodes[static_cast<size_t>(id)];
+        *refused = id;
         return std::move(s).failure().In("node '" + node.name + "' (" + std::string(Name(node.op)) + ")");
       }
     }
@@ -533,24 +535,28 @@ std::vector<int32_t> OverlayTensor::LogicalChannels(uint32_t channels_of_group) 
   return logical;
 }
 
-Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, const LowerOptions& options) {
+Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, const LowerOptions& options,
+                           NodeId* refused) {
+  *refused = kNone;
   LoweredModel model;
-  for (const StepNodes& step : OrderSteps(graph)) {
+  model.places = PlaceNodes(graph);
+  for (const StepNodes& step : OrderSteps(graph, model.places)) {
     if (step.overlay) {
-      XRUN_ASSIGN_OR_RETURN(Partition partition, PartitionBuilder(graph, config, options).Build(step.nodes));
+      XRUN_ASSIGN_OR_RETURN(Partition partition, PartitionBuilder(graph, config, options).Build(step.nodes, refused));
       if (partition.layers.empty()) continue;
       model.steps.push_back({static_cast<uint32_t>(model.partitions.size()), kNone});
       model.partitions.push_back(std::move(partition));
-    } else {
-      for (NodeId id : step.nodes) {
-        const Node& node = graph.nodes[static_cast<size_t>(id)];
-        if (graph.at(node.outputs[0]).dtype == DType::kInt8 && node.op != Op::kQuantize && !OnlyMoves(graph, node)) {
-          return Failure{"node '" + node.name + "' (" + std::string(Name(node.op)) +
-                             "): this quantized operator is not supported on the overlay yet",
-                         "leave it in float: remove the QuantizeLinear after it"};
-        }
-        model.steps.push_back({std::nullopt, id});
+      continue;
+    }
+    for (NodeId id : step.nodes) {
+      const Node& node = graph.nodes[static_cast<size_t>(id)];
+      if (IsQuantizedOperator(graph, node) && !OnlyMoves(graph, node)) {
+        *refused = id;
+        return Failure{"node '" + node.name + "' (" + std::string(Name(node.op)) +
+                           "): the overlay has no instruction for this operator",
+                       ""};
       }
+      model.steps.push_back({std::nullopt, id});
     }
   }
   return model;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/graph.h"
+#include "compiler/placement.h"
 #include "isa/arithmetic.h"
 #include "isa/hardware_config.h"
 #include "isa/isa.h"
@@ -154,6 +155,7 @@ struct LoweredStep {
 };
 
 struct LoweredModel {
+  std::vector<NodePlace> places;  ///< of the graph's nodes
   std::vector<Partition> partitions;
   std::vector<LoweredStep> steps;
 };
@@ -163,8 +165,10 @@ struct LowerOptions {
 };
 
 /// Splits a quantized graph into overlay partitions and CPU nodes, as few launches as the order of nodes allows, and
-/// turns each overlay node into a layer. Failure names node, operator, limit.
-Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, const LowerOptions& options);
+/// turns each overlay node into a layer. Failure names node, operator, limit; where the overlay cannot do what one node
+/// asks for, `refused` is that node, else kNone.
+Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, const LowerOptions& options,
+                           NodeId* refused);
 
 /// The lowered model as text: one line a tensor and a layer.
 std::string ToText(const LoweredModel& model, const Graph& graph);

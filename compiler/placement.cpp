@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/lower_layer.h"
+#include "compiler/move_to_cpu.h"
 
 namespace xrun::compiler {
 namespace {
@@ -21,12 +22,8 @@ bool IsChannelShuffle(const Graph& graph, const Node& node) {
          graph.at(last.outputs[0]).shape == joined;
 }
 
-}  // namespace
-
-bool IsOverlayNode(const Graph& graph, const Node& node) {
-  const Value& out = graph.at(node.outputs[0]);
-  const Value& in = graph.at(node.inputs[0]);
-  if (out.dtype != DType::kInt8 || in.dtype != DType::kInt8) return false;
+/// Operators with an instruction, given int8 in and out.
+bool HasOverlayForm(const Graph& graph, const Node& node) {
   const auto placeable = [&](ValueId id) { return OverlayDims(graph.at(id)).ok(); };
   switch (node.op) {
     case Op::kConv:
@@ -59,26 +56,60 @@ bool IsOverlayNode(const Graph& graph, const Node& node) {
   }
 }
 
-bool IsBorderNode(const Graph& graph, const Node& node) {
+/// A Quantize of a model input that nothing else reads, a Dequantize that makes a model output from the overlay's
+/// result.
+bool IsBorder(const Graph& graph, const Node& node, const std::vector<NodePlace>& places) {
   if (node.op == Op::kQuantize) {
     const ValueId in = node.inputs[0];
     if (std::find(graph.inputs.begin(), graph.inputs.end(), in) == graph.inputs.end()) return false;
     // Other float readers, or another quantization, need the float input itself.
     return graph.Consumers(in).size() == 1 && !graph.IsOutput(in);
   }
-  if (node.op == Op::kDequantize) {
-    const ValueId in = node.inputs[0], out = node.outputs[0];
-    if (!graph.IsOutput(out) || !graph.Consumers(out).empty() || graph.IsOutput(in)) return false;
-    // The value must come from the overlay, and only one model output can stand for it.
-    const NodeId producer = graph.Producer(in);
-    if (producer == kNone || !IsOverlayNode(graph, graph.nodes[static_cast<size_t>(producer)])) return false;
-    for (const NodeId reader : graph.Consumers(in)) {
-      const Node& other = graph.nodes[static_cast<size_t>(reader)];
-      if (other.op == Op::kDequantize) return other.outputs[0] == out;
-    }
-    return false;
+  if (node.op != Op::kDequantize) return false;
+  const ValueId in = node.inputs[0], out = node.outputs[0];
+  if (!graph.IsOutput(out) || !graph.Consumers(out).empty() || graph.IsOutput(in)) return false;
+  // The value must come from the overlay, and only one model output can stand for it.
+  const NodeId producer = graph.Producer(in);
+  if (producer == kNone || places[static_cast<size_t>(producer)].place != Place::kOverlay) return false;
+  for (const NodeId reader : graph.Consumers(in)) {
+    const Node& other = graph.nodes[static_cast<size_t>(reader)];
+    if (other.op == Op::kDequantize) return other.outputs[0] == out;
   }
   return false;
+}
+
+}  // namespace
+
+std::vector<NodePlace> PlaceNodes(const Graph& graph) {
+  std::vector<NodePlace> places(graph.nodes.size());
+  std::vector<NodeId> producer(graph.values.size(), kNone);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    for (ValueId out : node.outputs) producer[static_cast<size_t>(out)] = static_cast<NodeId>(i);
+    NodePlace& place = places[i];
+    if (!node.cpu_reason.empty()) {
+      place.reason = node.cpu_reason;
+    } else if (IsBorder(graph, node, places)) {
+      place = {Place::kBorder, "conversion at the model's border, done by the runtime"};
+    } else if (node.op == Op::kQuantize || node.op == Op::kDequantize) {
+      place.reason = node.op == Op::kQuantize ? "converts to int8" : "converts to float";
+    } else if (!IsQuantizedOperator(graph, node)) {
+      place.reason = "float operator: the quantized graph leaves it in float";
+    } else if (!HasOverlayForm(graph, node)) {
+      place.reason = "the overlay has no instruction for it";
+    } else {
+      place = {Place::kOverlay, "int8 operator"};
+    }
+    if (place.place != Place::kOverlay || !OnlyMoves(graph, node)) continue;
+    // Moving what the CPU has just made is no reason for a launch.
+    const bool from_cpu = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
+      if (graph.at(in).is_constant()) return true;
+      const NodeId from = producer[static_cast<size_t>(in)];
+      return from != kNone && places[static_cast<size_t>(from)].place == Place::kCpu;
+    });
+    if (from_cpu) place = {Place::kCpu, "only moves what the CPU made"};
+  }
+  return places;
 }
 
 bool OnlyMoves(const Graph& graph, const Node& node) {
@@ -95,7 +126,7 @@ bool OnlyMoves(const Graph& graph, const Node& node) {
                      [&](ValueId in) { return graph.at(in).quant == graph.at(node.outputs[0]).quant; });
 }
 
-std::vector<StepNodes> OrderSteps(const Graph& graph) {
+std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<NodePlace>& places) {
   std::vector<bool> available(graph.values.size(), false);
   for (ValueId id : graph.inputs) available[static_cast<size_t>(id)] = true;
   std::vector<bool> done(graph.nodes.size(), false);
@@ -116,8 +147,8 @@ std::vector<StepNodes> OrderSteps(const Graph& graph) {
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       const Node& node = graph.nodes[i];
       if (done[i] || !ready(node)) continue;
-      const bool border = IsBorderNode(graph, node);
-      if (!border && IsOverlayNode(graph, node) != overlay) continue;
+      const bool border = places[i].place == Place::kBorder;
+      if (!border && (places[i].place == Place::kOverlay) != overlay) continue;
       finish(i);
       --left;
       if (!border) step.nodes.push_back(static_cast<NodeId>(i));

@@ -1,6 +1,7 @@
 #ifndef XRUN_COMPILER_PLACEMENT_H_
 #define XRUN_COMPILER_PLACEMENT_H_
 
+#include <string>
 #include <vector>
 
 #include "compiler/graph.h"
@@ -9,12 +10,17 @@ namespace xrun::compiler {
 
 /// Where the nodes of a quantized graph run, and in which order.
 
-/// True for operators that Lower places on the overlay (int8 in, int8 out).
-bool IsOverlayNode(const Graph& graph, const Node& node);
+/// kBorder: a Quantize whose only job is to convert a model input, or a Dequantize whose only job is to convert a model
+/// output: the runtime does that at the border; no step is made for them.
+enum class Place : uint8_t { kOverlay, kCpu, kBorder };
 
-/// A Quantize whose only job is to convert a model input, or a Dequantize whose only job is to convert a model output:
-/// the runtime does that at the border; no step is made for them.
-bool IsBorderNode(const Graph& graph, const Node& node);
+struct NodePlace {
+  Place place = Place::kCpu;
+  std::string reason;  ///< in words, for reports
+};
+
+/// The place of every node, by index.
+std::vector<NodePlace> PlaceNodes(const Graph& graph);
 
 /// Operators that move int8 values without looking at them: exact on the CPU too.
 bool OnlyMoves(const Graph& graph, const Node& node);
@@ -26,7 +32,7 @@ struct StepNodes {
 };
 
 /// Order of execution: all overlay nodes that can run, then all CPU nodes that can, and so on.
-std::vector<StepNodes> OrderSteps(const Graph& graph);
+std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<NodePlace>& places);
 
 }  // namespace xrun::compiler
 

@@ -1,5 +1,7 @@
 #include "compiler/quantize/select.h"
 
+#include <algorithm>
+
 namespace xrun::compiler {
 
 namespace {
@@ -9,6 +11,35 @@ bool IsFloatConstant(const Graph& graph, ValueId id) {
 }
 
 bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
+
+bool MovesOnly(Op op) { return op == Op::kTranspose || op == Op::kReshape || op == Op::kSlice || op == Op::kConcat; }
+
+/// Movement at the end of the model that the overlay's layout does not absorb (into another order of axes, or joining
+/// what was brought into another shape), and what moves its results on: it would run on the CPU anyway, where int8 in
+/// between gains nothing and may cost another rounding.
+void LeaveTailFloat(const Graph& graph, const std::vector<NodeId>& producer,
+                    const std::vector<std::vector<size_t>>& consumers, std::vector<bool>* selected) {
+  const size_t count = graph.nodes.size();
+  std::vector<bool> tail(count, false), left(count, false);
+  for (size_t n = count; n-- > 0;) {
+    const Node& node = graph.nodes[n];
+    if (!(*selected)[n] || !MovesOnly(node.op)) continue;
+    const auto& readers = consumers[static_cast<size_t>(node.outputs[0])];
+    tail[n] = std::all_of(readers.begin(), readers.end(), [&](size_t r) { return !(*selected)[r] || tail[r]; });
+  }
+  for (size_t n = 0; n < count; ++n) {
+    if (!tail[n]) continue;
+    const Node& node = graph.nodes[n];
+    left[n] = node.op == Op::kTranspose;
+    for (ValueId id : node.inputs) {
+      const NodeId from = producer[static_cast<size_t>(id)];
+      if (from == kNone) continue;
+      const bool reshaped = node.op == Op::kConcat && graph.nodes[static_cast<size_t>(from)].op == Op::kReshape;
+      if (left[static_cast<size_t>(from)] || reshaped) left[n] = true;
+    }
+    if (left[n]) (*selected)[n] = false;
+  }
+}
 
 }  // namespace
 
@@ -69,6 +100,7 @@ std::vector<bool> SelectQuantized(const Graph& graph) {
       if (id != kNone) consumers[static_cast<size_t>(id)].push_back(n);
     }
   }
+  LeaveTailFloat(graph, producer, consumers, &selected);
   // A cheap operator is worth quantizing only next to one that is quantized anyhow. Graph inputs count as such for
   // arithmetic, not for mere movement.
   for (bool changed = true; changed;) {
