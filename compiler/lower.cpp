@@ -28,12 +28,6 @@ class PartitionBuilder {
     }
     XRUN_RETURN_IF_ERROR(BindOutputs(nodes));
     BindInputs();
-    if (partition_.inputs.size() > kMaxInputs || partition_.outputs.size() > kMaxOutputs) {
-      return Failure{"an overlay partition has " + std::to_string(partition_.inputs.size()) + " inputs and " +
-                         std::to_string(partition_.outputs.size()) + " outputs; limits are " +
-                         std::to_string(kMaxInputs) + " and " + std::to_string(kMaxOutputs),
-                     "place one of its nodes on the CPU with --target cpu:NODE"};
-    }
     return std::move(partition_);
   }
 
@@ -473,7 +467,7 @@ class PartitionBuilder {
         }
         bound.insert(tensor);
         OverlayTensor& t = partition_.tensors[static_cast<size_t>(tensor)];
-        t.base = static_cast<uint8_t>(kBaseOutput0 + partition_.outputs.size());
+        BindPort(kBaseOutput0, kMaxOutputs, partition_.outputs, &t);
         partition_.outputs.push_back({value, tensor});
       }
     }
@@ -508,9 +502,21 @@ class PartitionBuilder {
   }
 
   void BindInputs() {
-    for (size_t i = 0; i < partition_.inputs.size(); ++i) {
-      partition_.tensors[static_cast<size_t>(partition_.inputs[i].tensor)].base = static_cast<uint8_t>(kBaseInput0 + i);
+    std::vector<Partition::Port> inputs;
+    for (const Partition::Port& port : partition_.inputs) {
+      BindPort(kBaseInput0, kMaxInputs, inputs, &at(port.tensor));
+      inputs.push_back(port);
     }
+  }
+
+  /// A register of its own for each port; those beyond the last register follow on each other in its buffer.
+  void BindPort(int first_register, int registers, const std::vector<Partition::Port>& before, OverlayTensor* t) {
+    const int last = registers - 1, index = static_cast<int>(before.size());
+    t->base = static_cast<uint8_t>(first_register + std::min(index, last));
+    t->offset = 0;
+    if (index <= last) return;
+    const OverlayTensor& neighbour = at(before.back().tensor);
+    t->offset = neighbour.offset + neighbour.words() * config_.channels;
   }
 
   static bool IsBinary(Op op) { return op == Op::kAdd || op == Op::kSub || op == Op::kMul; }

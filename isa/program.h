@@ -47,7 +47,9 @@ struct BufferLayout {
   }
 };
 
-/// A tensor bound to a base register for one launch.
+/// A tensor bound to a base register for one launch. Inputs (outputs) with the same register stand next to each other
+/// in their list and lie one after another, without gaps and in this order, in the register's buffer: that is how a
+/// step has more of them than there are registers.
 struct Binding {
   uint32_t tensor = 0;  ///< index into Program::tensors, type kInt8
   uint32_t base = 0;    ///< base register (inputs 2…7, outputs 8…14)

@@ -210,7 +210,7 @@ class StructureCheck {
     return {};
   }
 
-  Status CheckBinding(const Binding& x, uint32_t first_register, uint32_t registers, uint32_t& taken) const {
+  Status CheckBinding(const Binding& x, uint32_t first_register, uint32_t registers, uint32_t& last) const {
     const TensorDesc& tensor = program_.tensors[x.tensor];
     const std::string name = TensorText(program_, x.tensor);
     if (x.base < first_register || x.base >= first_register + registers) {
@@ -218,9 +218,12 @@ class StructureCheck {
                          std::to_string(first_register) + "…" + std::to_string(first_register + registers - 1),
                      ""};
     }
-    if ((taken >> x.base & 1) != 0)
-      return Failure{name + ": base register " + std::to_string(x.base) + " is taken", ""};
-    taken |= 1U << x.base;
+    if (x.base < last) {
+      return Failure{name + ": base register " + std::to_string(x.base) + " after " + std::to_string(last) +
+                         ", registers must ascend",
+                     ""};
+    }
+    last = x.base;
     if (tensor.type != ElementType::kInt8) return Failure{name + ": crosses to the overlay and is not int8", ""};
     if (!(tensor.scale > 0)) return Failure{name + ": crosses to the overlay without a scale", ""};
     if (Status s = CheckLayout(x.layout, program_.config); !s.ok()) return std::move(s).failure().In(name);
@@ -235,14 +238,14 @@ class StructureCheck {
   }
 
   Status Overlay(const OverlayStep& x) {
-    uint32_t taken = 0;
+    uint32_t last = 0;
     for (const Binding& b : x.inputs) {
       XRUN_RETURN_IF_ERROR(Use(b.tensor));
-      XRUN_RETURN_IF_ERROR(CheckBinding(b, kBaseInput0, kMaxInputs, taken));
+      XRUN_RETURN_IF_ERROR(CheckBinding(b, kBaseInput0, kMaxInputs, last));
     }
     for (const Binding& b : x.outputs) {
       XRUN_RETURN_IF_ERROR(Produce(b.tensor));
-      XRUN_RETURN_IF_ERROR(CheckBinding(b, kBaseOutput0, kMaxOutputs, taken));
+      XRUN_RETURN_IF_ERROR(CheckBinding(b, kBaseOutput0, kMaxOutputs, last));
     }
     if (x.workspace_bytes > kMaxBufferBytes) {
       return Failure{

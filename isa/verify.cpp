@@ -143,7 +143,7 @@ Status VerifyStep(const Program& program, const OverlayStep& step) {
   v.limits[kBaseWeights] = program.weights.size();
   v.limits[kBaseWorkspace] = step.workspace_bytes;
   for (const auto* bindings : {&step.inputs, &step.outputs}) {
-    for (const Binding& b : *bindings) v.limits[b.base] = b.layout.Bytes(program.config);
+    for (const Binding& b : *bindings) v.limits[b.base] += b.layout.Bytes(program.config);
   }
   for (size_t e = 0; e < kEngines; ++e) {
     constexpr uint64_t kMaxExecutions = uint64_t{1} << 29;

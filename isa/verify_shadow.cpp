@@ -188,15 +188,18 @@ Status Shadow::TouchDram(const Execution& x, const Access& access) {
 
 Status Shadow::FinishRequest(uint32_t request) {
   RequestBuffers& buffers = dram_[request];
+  std::array<uint64_t, kBaseRegisters> next{};  // where a register's next tensor begins
   for (const Binding& b : step_.step->outputs) {
-    const uint64_t bytes = b.layout.Bytes(config_);
+    const uint64_t bytes = b.layout.Bytes(config_), begin = next[b.base];
+    next[b.base] += bytes;
     const uint64_t granule = std::max<uint64_t>(1, step_.granules[b.base]);
     const auto& pages = buffers[b.base].pages;
-    uint64_t missing = bytes / granule * granule;  // a rest shorter than a granule cannot have been written
-    for (uint64_t i = 0; i < bytes / granule; ++i) {
+    // A rest shorter than a granule cannot have been written.
+    uint64_t missing = begin % granule != 0 ? 0 : bytes / granule * granule;
+    for (uint64_t i = begin / granule; i < (begin + bytes) / granule; ++i) {
       const auto page = static_cast<size_t>(i / DramBuffer::kPageRecords);
       if (page >= pages.size() || pages[page] == nullptr || pages[page][i % DramBuffer::kPageRecords].writer == 0) {
-        missing = i * granule;
+        missing = i * granule - std::min(i * granule, begin);
         break;
       }
     }

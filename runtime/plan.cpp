@@ -125,12 +125,19 @@ class Planner {
     return static_cast<uint32_t>(plan_.packed.size() - 1);
   }
 
+  static bool SharesRegister(const std::vector<Binding>& bindings, const Binding& binding) {
+    return std::count_if(bindings.begin(), bindings.end(), [&](const Binding& b) { return b.base == binding.base; }) >
+           1;
+  }
+
+  /// Packed buffers are placed in the order in which they are added, so those that share a register are neighbours.
   void VisitOverlay(uint32_t index, int64_t at) {
     const OverlayStep& step = program_.overlay_steps[index];
     Plan::Overlay& overlay = plan_.overlay[index];
     for (const Binding& binding : step.inputs) {
+      const bool shares = SharesRegister(step.inputs, binding);
       const auto same = std::find_if(plan_.packed.begin(), plan_.packed.end(), [&](const Plan::Packed& p) {
-        return p.tensor == binding.tensor && Same(p.layout, binding.layout);
+        return !shares && p.tensor == binding.tensor && Same(p.layout, binding.layout);
       });
       uint32_t packed = static_cast<uint32_t>(same - plan_.packed.begin());
       if (same == plan_.packed.end()) {
@@ -178,11 +185,19 @@ class Planner {
   }
 
   void PlaceOnDevice() {
-    uint64_t end = 0;
-    for (Plan::Packed& packed : plan_.packed) {
-      packed.offset = end;
-      end = AlignTo(end + packed.bytes, kDeviceAlignment);
+    // Neighbours of one register follow on each other; everything else starts aligned.
+    std::vector<bool> follows(plan_.packed.size(), false);
+    for (size_t i = 1; i < bindings_.size(); ++i) {
+      const Bound &before = bindings_[i - 1], &b = bindings_[i];
+      if (before.step == b.step && before.base == b.base) follows[b.packed] = true;
     }
+    uint64_t end = 0;
+    for (size_t i = 0; i < plan_.packed.size(); ++i) {
+      Plan::Packed& packed = plan_.packed[i];
+      packed.offset = follows[i] ? end : AlignTo(end, kDeviceAlignment);
+      end = packed.offset + packed.bytes;
+    }
+    end = AlignTo(end, kDeviceAlignment);
     plan_.workspace_offset = end;
     uint64_t workspace = 0;
     for (size_t i = 0; i < plan_.overlay.size(); ++i) {
@@ -193,7 +208,9 @@ class Planner {
     plan_.device_bytes = AlignTo(end + workspace, kDeviceAlignment);
     for (const Bound& b : bindings_) {
       const Plan::Packed& packed = plan_.packed[b.packed];
-      plan_.overlay[b.step].registers[b.base] = {true, packed.offset, packed.bytes};
+      Plan::Overlay::Register& r = plan_.overlay[b.step].registers[b.base];
+      r = r.set ? Plan::Overlay::Register{true, r.offset, r.bytes + packed.bytes}
+                : Plan::Overlay::Register{true, packed.offset, packed.bytes};
     }
   }
 

@@ -478,10 +478,16 @@ Graph RandomGraph(uint64_t seed) {
     }
     values.push_back(y);
   }
-  // Everything nobody reads is an output: up to the register limit, the rest is joined by pooling it away.
+  // More inputs and outputs than there are registers, now and then.
+  for (int64_t i = m.Chance(15) ? m.Pick(4, 9) : 0; i > 0; --i) {
+    const Shape shape = m.at(values.back()).shape;
+    const ValueId more = m.Input(shape);
+    values.push_back(m.Add(more, values.back()));
+  }
+  const int most_outputs = m.Chance(30) ? 12 : 6;
   if (m.Chance(40)) values.push_back(m.FullyConnected(m.Flatten(values.back()), m.Pick(1, 20)));
   int outputs = 0;
-  for (auto v = values.rbegin(); v + 1 != values.rend() && outputs < 7; ++v) {  // not the input itself
+  for (auto v = values.rbegin(); v + 1 != values.rend() && outputs < most_outputs; ++v) {  // not the input itself
     if (m.graph.Consumers(*v).empty() || m.Chance(10)) {
       m.Output(*v);
       ++outputs;

@@ -58,11 +58,15 @@ Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, 
     std::vector<simulator::LaunchRequest> launch(static_cast<size_t>(requests));
     for (size_t r = 0; r < launch.size(); ++r) {
       for (const Binding& b : step.inputs) {
-        memory[r][b.base].assign(b.layout.Bytes(program.config), 0x55);
+        std::vector<uint8_t>& buffer = memory[r][b.base];
+        const size_t begin = buffer.size();
+        buffer.resize(begin + b.layout.Bytes(program.config), 0x55);
         const std::vector<int8_t>& x = values.at(b.tensor);
-        ForEachElement(b.layout, cp, [&](size_t i, size_t o) { memory[r][b.base][o] = static_cast<uint8_t>(x[i]); });
+        ForEachElement(b.layout, cp, [&](size_t i, size_t o) { buffer[begin + o] = static_cast<uint8_t>(x[i]); });
       }
-      for (const Binding& b : step.outputs) memory[r][b.base].assign(b.layout.Bytes(program.config), 0xAA);
+      for (const Binding& b : step.outputs) {
+        memory[r][b.base].resize(memory[r][b.base].size() + b.layout.Bytes(program.config), 0xAA);
+      }
       memory[r][kBaseWorkspace].assign(step.workspace_bytes, 0xCC);
       for (size_t i = 0; i < kBaseRegisters; ++i) launch[r].registers[i] = memory[r][i];
     }
@@ -80,10 +84,13 @@ Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, 
         }
       }
     }
+    std::array<size_t, kBaseRegisters> next{};
     for (const Binding& b : step.outputs) {
       std::vector<int8_t>& y = values[b.tensor];
       y.resize(size_t{b.layout.channels} * b.layout.height * b.layout.width);
-      ForEachElement(b.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(memory[0][b.base][o]); });
+      const uint8_t* data = memory[0][b.base].data() + next[b.base];
+      next[b.base] += b.layout.Bytes(program.config);
+      ForEachElement(b.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(data[o]); });
       outputs[program.tensors[b.tensor].name] = y;
     }
   }
