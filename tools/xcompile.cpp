@@ -23,7 +23,7 @@ struct CompileFlags {
   tools::ModelFlags model;
   std::string arch, output, emit_qdq, tiling;
   int optimization = 2;
-  std::vector<std::string> dumps;
+  std::vector<std::string> dumps, targets;
 
   void AddTo(CLI::App& app) {
     model.AddTo(app);
@@ -34,6 +34,9 @@ struct CompileFlags {
     app.add_option("-O", optimization, "0: tensors through DRAM, 1: on chip, 2 and 3: fused too; equal results [2]")
         ->check(CLI::Range(0, 3))
         ->type_name("0..3");
+    app.add_option("--target", targets, "Run a node on the CPU, in float, although the overlay could; repeatable")
+        ->type_name("cpu:NODE")
+        ->allow_extra_args(false);
     app.add_option("--emit-qdq", emit_qdq, "Also write the quantized graph as standard ONNX")->type_name("FILE.onnx");
     app.add_option("--dump-after", dumps, "Print what a stage made, or write it to a file; repeatable")
         ->type_name("STAGE[:FILE]")
@@ -120,6 +123,12 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
     auto tiling = tools::ParseTiling(flags.tiling);
     if (!tiling.ok()) tools::UsageError("--tiling: " + tiling.failure().message, tiling.failure().hint);
     options.tiling = *tiling;
+  }
+  for (const std::string& target : flags.targets) {
+    if (target.rfind("cpu:", 0) != 0 || target.size() == 4) {
+      tools::UsageError("--target: '" + target + "' is not of the form cpu:NODE");
+    }
+    options.cpu_nodes.push_back(target.substr(4));
   }
   XRUN_ASSIGN_OR_RETURN(options.config, FindConfig(flags.arch));
   if (flags.output.empty()) flags.output = std::filesystem::path(flags.model.model).stem().string() + ".xprog";

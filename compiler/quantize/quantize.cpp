@@ -18,6 +18,12 @@ ConstantData Bytes(const void* data, size_t size) {
   return std::make_shared<const std::vector<uint8_t>>(bytes, bytes + size);
 }
 
+/// Volatile, since g++ 12 at -O2 drops the conversions of two neighbours to float and back (its SLP vectorizer).
+double RoundToFloat(double x) {
+  volatile float rounded = static_cast<float>(x);
+  return static_cast<double>(rounded);
+}
+
 /// Builds the quantized graph beside the float one.
 class Builder {
  public:
@@ -113,8 +119,17 @@ class Builder {
     to_.nodes.push_back(std::move(node));
   }
 
+  /// Parameters of functions become float32: that is what the QDQ file holds, and the tables are made from it.
+  static void RoundParameters(UnaryAttrs* attrs) {
+    for (UnaryFunction& f : attrs->chain) {
+      f.a = RoundToFloat(f.a);
+      f.b = RoundToFloat(f.b);
+    }
+  }
+
   Status AddQuantized(const Node& from) {
     Node node = from;
+    if (node.op == Op::kUnary) RoundParameters(&node.as<UnaryAttrs>());
     XRUN_ASSIGN_OR_RETURN(node.inputs[0], Int8Of(from.inputs[0]));
     if (IsMatrixOp(from.op)) {
       XRUN_RETURN_IF_ERROR(AddWeights(from, node));

@@ -170,6 +170,22 @@ TEST(Quantize, NamesWeightsThatAreNotFinite) {
   EXPECT_NE(quantized.failure().message.find("'Conv0'"), std::string::npos) << quantized.failure().message;
 }
 
+TEST(Quantize, TableFunctionsHaveTheFilesParameters) {
+  GraphMaker make;
+  const ValueId x = make.Conv(make.Input({1, 2, 4, 4}), 3, 1);
+  make.graph.outputs = {make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kAffine, 1.0 / 3, 0.1}}}, {x})};
+  const Quantized quantized = QuantizeOrDie(make.graph);
+  bool seen = false;
+  for (const Node& node : quantized.graph.nodes) {
+    if (node.op != Op::kUnary) continue;
+    seen = true;
+    const UnaryFunction& f = node.as<UnaryAttrs>().chain[0];
+    EXPECT_EQ(f.a, static_cast<double>(1.0F / 3.0F));
+    EXPECT_EQ(f.b, static_cast<double>(0.1F));
+  }
+  EXPECT_TRUE(seen);
+}
+
 TEST(Calibrate, NamesTheNodeWhoseResultIsNotFinite) {
   const Graph graph = OneConv({3e38F}, {0.0F});
   auto calibration = CalibrateWithoutData(graph, -2.5F, 2.5F, 1);
