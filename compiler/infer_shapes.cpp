@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "compiler/infer_indexing.h"
+
 namespace xrun::compiler {
 
 Result<int64_t> CheckedElements(const Shape& shape) {
@@ -355,6 +357,17 @@ ShapeResult Infer(const Context& c) {
       return InferTranspose(c);
     case Op::kSoftmax:
       return InferSoftmax(c);
+    case Op::kResize:
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+    case Op::kGather:
+    case Op::kArgMax:
+    case Op::kCast:
+    case Op::kLrn: {
+      XRUN_RETURN_IF_ERROR(CheckInputs(c, 1, c.node.op == Op::kGather ? 2 : 1));
+      XRUN_ASSIGN_OR_RETURN(Shape shape, InferIndexing(c.graph, c.node));
+      return std::vector<Shape>{std::move(shape)};
+    }
   }
   assert(false && "an operator without a shape rule");
   return Wrong("unknown operator");

@@ -102,6 +102,32 @@ struct AttributeText {
   }
   std::string operator()(const TransposeAttrs& a) const { return " perm " + Joined(a.perm, ","); }
   std::string operator()(const UnaryAttrs& a) const { return UnaryText(a); }
+  std::string operator()(const ResizeAttrs& a) const {
+    static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
+    static constexpr const char* kCoordinates[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
+                                                   "align_corners", "asymmetric",           "tf_half_pixel_for_nn"};
+    static constexpr const char* kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple"};
+    std::string text =
+        std::string(" ") + kModes[static_cast<size_t>(a.mode)] + " " + kCoordinates[static_cast<size_t>(a.coordinates)];
+    if (a.mode == ResizeMode::kNearest) text += std::string(" ") + kRoundings[static_cast<size_t>(a.rounding)];
+    if (a.mode == ResizeMode::kCubic) text += " a " + Number(static_cast<double>(a.cubic_a));
+    if (a.exclude_outside) text += " exclude_outside";
+    text += " scales ";
+    for (size_t i = 0; i < a.scales.size(); ++i) text += (i == 0 ? "" : ",") + Number(a.scales[i]);
+    return text;
+  }
+  std::string operator()(const BlockAttrs& a) const {
+    return " block " + std::to_string(a.block) + (a.crd ? " crd" : " dcr");
+  }
+  std::string operator()(const ArgMaxAttrs& a) const {
+    return " axis " + std::to_string(a.axis) + (a.least ? " least" : "") + (a.last ? " last" : "") +
+           (a.keep_dims ? "" : " drops axis");
+  }
+  std::string operator()(const CastAttrs& a) const { return " to " + std::string(Name(a.to)); }
+  std::string operator()(const LrnAttrs& a) const {
+    return " size " + std::to_string(a.size) + " alpha " + Number(static_cast<double>(a.alpha)) + " beta " +
+           Number(static_cast<double>(a.beta)) + " bias " + Number(static_cast<double>(a.bias));
+  }
 
  private:
   static std::string Window(const std::array<int64_t, 2>& kernel, const std::array<int64_t, 2>& stride,

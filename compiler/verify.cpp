@@ -82,8 +82,17 @@ Status CheckTypes(const Graph& graph, const Node& node) {
     if (!graph.at(node.inputs[0]).quant) return InNode(node, "its input has no scale");
     return {};
   }
+  if (node.op == Op::kArgMax || node.op == Op::kCast) {
+    const bool fits = out == OutputType(node.op, node.attrs, type_of(0)) &&
+                      (node.op == Op::kCast ? type_of(0) != DType::kInt8 : type_of(0) == DType::kFloat32);
+    return fits ? Status() : InNode(node, "has the wrong element types");
+  }
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
+    if (node.op == Op::kGather && i == 1) {
+      if (type_of(i) != DType::kInt64) return InNode(node, "needs int64 indices");
+      continue;
+    }
     const bool bias = out == DType::kInt8 && i == 2 && type_of(i) == DType::kInt32;
     if (type_of(i) != out && !bias) {
       return InNode(node, "input " + std::to_string(i) + " is " + std::string(Name(type_of(i))) + ", the output is " +

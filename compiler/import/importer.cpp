@@ -26,7 +26,20 @@ bool IsFloatType(int32_t type) {
 
 /// Operators that move int8 values without computing with them.
 bool MovesData(Op op) {
-  return op == Op::kReshape || op == Op::kTranspose || op == Op::kSlice || op == Op::kConcat || op == Op::kMaxPool;
+  switch (op) {
+    case Op::kReshape:
+    case Op::kTranspose:
+    case Op::kSlice:
+    case Op::kConcat:
+    case Op::kMaxPool:
+    case Op::kResize:  // nearest; others are refused by their kernels
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+    case Op::kGather:
+      return true;
+    default:
+      return false;
+  }
 }
 
 Status CheckWeights(const std::string& name, const HostTensor& tensor) {
@@ -187,8 +200,15 @@ Result<ValueId> Importer::Emit(const NodeView& node, const Names& names, Op op, 
   } else if (op == Op::kDequantize) {
     out.dtype = DType::kFloat32;
   } else {
-    for (ValueId id : inputs) {
-      if (id == kNone) continue;
+    const bool integers = first.dtype == DType::kInt64 || first.dtype == DType::kInt32 || first.dtype == DType::kBool;
+    if (integers && op != Op::kCast && op != Op::kArgMax && !MovesData(op)) {
+      return node.Fail("input '" + first.name + "' is " + std::string(Name(first.dtype)) +
+                           ", which this operator does not compute with here",
+                       "cast it to float");
+    }
+    for (size_t i = 0; i < inputs.size() && !integers && op != Op::kArgMax && op != Op::kCast; ++i) {
+      const ValueId id = inputs[i];
+      if (id == kNone || (op == Op::kGather && i == 1)) continue;
       const Value& value = graph_.at(id);
       if (value.dtype == DType::kFloat32 && first.dtype == DType::kFloat32) continue;
       if (value.dtype != DType::kInt8 || first.dtype != DType::kInt8 || !MovesData(op)) {
@@ -200,8 +220,8 @@ Result<ValueId> Importer::Emit(const NodeView& node, const Names& names, Op op, 
         return node.Fail("input '" + value.name + "' is quantized, but with no or another scale and zero point");
       }
     }
-    out.dtype = first.dtype;
-    out.quant = first.quant;
+    out.dtype = OutputType(op, attrs, first.dtype);
+    if (out.dtype == DType::kInt8) out.quant = first.quant;
   }
   const bool uint8 = out.dtype == DType::kInt8 && IsUint8(inputs[0]);
 

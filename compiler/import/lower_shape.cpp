@@ -135,26 +135,47 @@ Status LowerReshapeLike(Importer& importer, const NodeView& node) {
   return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, target);
 }
 
-/// Between float types a Cast changes nothing here: everything is computed in float32. From an integer model input it
-/// is a dequantization with scale 1.
-Status LowerCast(Importer& importer, const NodeView& node) {
+namespace {
+
+/// The element type that computes an ONNX type here; nothing for those that do not exist.
+std::optional<DType> ComputedAs(int32_t onnx_type) {
   using onnx::TensorProto;
+  switch (onnx_type) {
+    case TensorProto::FLOAT:
+    case TensorProto::FLOAT16:
+    case TensorProto::BFLOAT16:
+    case TensorProto::DOUBLE:
+      return DType::kFloat32;
+    case TensorProto::INT32:
+      return DType::kInt32;
+    case TensorProto::INT64:
+      return DType::kInt64;
+    case TensorProto::BOOL:
+      return DType::kBool;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+/// Between float types a Cast changes nothing here: everything is computed in float32. From an 8-bit model input it is
+/// a dequantization with scale 1.
+Status LowerCast(Importer& importer, const NodeView& node) {
   node.Ignore("saturate");
   const auto to = static_cast<int32_t>(node.Int("to", 0));
-  if (to != TensorProto::FLOAT && to != TensorProto::FLOAT16 && to != TensorProto::DOUBLE &&
-      to != TensorProto::BFLOAT16) {
+  const std::optional<DType> type = ComputedAs(to);
+  if (!type) {
     return node.Fail("casts the activation '" + node.input(0) + "' to " + OnnxTypeName(to) +
-                     "; only float types are supported");
+                     "; float, int32, int64 and bool are supported");
   }
   XRUN_ASSIGN_OR_RETURN(const ValueId value, importer.Input(node, 0));
   Value& input = importer.graph().at(value);
-  if (input.dtype == DType::kFloat32) {
-    return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, Shape(input.shape));
-  }
+  if (input.dtype == *type) return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, Shape(input.shape));
+  if (input.dtype != DType::kInt8) return importer.EmitFinal(node, Op::kCast, CastAttrs{*type}, {value});
   const QuantParams unit{{1.0F}, {importer.IsUint8(value) ? -128 : 0}, -1};
-  if (input.quant && *input.quant != unit) {
-    return node.Fail("casts the quantized tensor '" + node.input(0) + "' to float without its scale",
-                     "use DequantizeLinear");
+  if (*type != DType::kFloat32 || (input.quant && *input.quant != unit)) {
+    return node.Fail("casts the quantized tensor '" + node.input(0) + "' without its scale", "use DequantizeLinear");
   }
   input.quant = unit;
   return importer.EmitFinal(node, Op::kDequantize, NoAttrs{}, {value});

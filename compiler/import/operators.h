@@ -75,6 +75,13 @@ Result<std::vector<int64_t>> TransposePerm(const NodeView&, size_t rank);
 Result<SliceAttrs> SliceRange(const Importer&, const NodeView&, const Shape& input);
 /// An axis in [-rank, rank) made non-negative.
 Result<int64_t> NormalizeAxis(const NodeView&, int64_t axis, size_t rank);
+// lower_resize.cpp
+Status LowerResize(Importer&, const NodeView&);
+// lower_indexing.cpp
+Status LowerBlocks(Importer&, const NodeView&);
+Status LowerGather(Importer&, const NodeView&);
+Status LowerArgMax(Importer&, const NodeView&);
+Status LowerLrn(Importer&, const NodeView&);
 // lower_quantize.cpp
 Status LowerQuantize(Importer&, const NodeView&);
 Status LowerDequantize(Importer&, const NodeView&);

@@ -45,6 +45,34 @@ void VisitMembers(UnaryAttrs& a, V&& v) {
   v("chain", a.chain);
 }
 
+template <typename V>
+void VisitMembers(ResizeAttrs& a, V&& v) {
+  v("mode", a.mode), v("coordinates", a.coordinates), v("rounding", a.rounding), v("cubic_a", a.cubic_a);
+  v("exclude_outside", a.exclude_outside), v("scales", a.scales);
+}
+template <typename V>
+void VisitMembers(BlockAttrs& a, V&& v) {
+  v("block", a.block), v("crd", a.crd);
+}
+template <typename V>
+void VisitMembers(ArgMaxAttrs& a, V&& v) {
+  v("axis", a.axis), v("keep_dims", a.keep_dims), v("last", a.last), v("least", a.least);
+}
+template <typename V>
+void VisitMembers(CastAttrs& a, V&& v) {
+  v("to", a.to);
+}
+template <typename V>
+void VisitMembers(LrnAttrs& a, V&& v) {
+  v("size", a.size), v("alpha", a.alpha), v("beta", a.beta), v("bias", a.bias);
+}
+
+/// Number of enumerators, to check what a file says.
+constexpr int Count(ResizeMode) { return static_cast<int>(ResizeMode::kCubic) + 1; }
+constexpr int Count(ResizeCoordinates) { return static_cast<int>(ResizeCoordinates::kTfHalfPixelForNn) + 1; }
+constexpr int Count(ResizeRounding) { return static_cast<int>(ResizeRounding::kSimple) + 1; }
+constexpr int Count(DType) { return static_cast<int>(DType::kBool) + 1; }
+
 struct Writer {
   std::vector<CpuAttribute>* out;
 
@@ -55,6 +83,7 @@ struct Writer {
   void operator()(const char* name, const std::vector<int64_t>& x) {
     out->push_back({name, std::vector<double>(x.begin(), x.end())});
   }
+  void operator()(const char* name, const std::vector<double>& x) { out->push_back({name, x}); }
   void operator()(const char* name, const std::vector<UnaryFunction>& x) {
     CpuAttribute a{name, {}};
     for (const UnaryFunction& f : x) {
@@ -128,6 +157,18 @@ struct Reader {
       }
       x.push_back({static_cast<UnaryKind>(static_cast<int>(kind)), (*v)[i + 1], (*v)[i + 2]});
     }
+  }
+  void operator()(const char* name, std::vector<double>& x) {
+    if (const auto* v = Find(name)) x = *v;
+  }
+  template <typename Enum>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, Enum& x) {
+    const double d = Scalar(name);
+    if (!(d >= 0 && d < Count(Enum{}) && std::trunc(d) == d)) {
+      return Fail(std::string("attribute '") + name + "' has no meaning");
+    }
+    x = static_cast<Enum>(static_cast<int>(d));
   }
   double Scalar(const char* name) {
     const auto* v = Find(name);

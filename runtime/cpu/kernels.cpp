@@ -36,6 +36,8 @@ size_t ScratchBytes(const OpCall& call, int workers) {
       return FullyConnectedScratchBytes(call, workers);
     case Op::kMatMul:
       return MatMulScratchBytes(call, workers);
+    case Op::kResize:
+      return ResizeScratchBytes(call);
     default:
       return 0;
   }
@@ -96,6 +98,25 @@ void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
       break;
     case Op::kSoftmax:
       RunSoftmax(call, workers);
+      break;
+    case Op::kResize:
+      RunResize(call, scratch.data(), workers);
+      break;
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+      RunBlocks(call, workers);
+      break;
+    case Op::kGather:
+      RunGather(call, workers);
+      break;
+    case Op::kArgMax:
+      RunArgMax(call, workers);
+      break;
+    case Op::kCast:
+      RunCast(call, workers);
+      break;
+    case Op::kLrn:
+      RunLrn(call, workers);
       break;
     case Op::kQuantize:
       RunQuantize(call, workers);

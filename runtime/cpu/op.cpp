@@ -4,6 +4,14 @@
 
 namespace xrun {
 
+DType OutputType(Op op, const Attributes& attrs, DType input) {
+  if (op == Op::kArgMax) return DType::kInt64;
+  if (op == Op::kCast) return std::get<CastAttrs>(attrs).to;
+  if (op == Op::kQuantize) return DType::kInt8;
+  if (op == Op::kDequantize) return DType::kFloat32;
+  return input;
+}
+
 std::string_view Name(Op op) {
   switch (op) {
 #define X(e, n, a) \

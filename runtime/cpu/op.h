@@ -37,6 +37,13 @@ namespace xrun {
   X(kReshape, "Reshape", NoAttrs) /* target shape = output's shape; Flatten, Squeeze, ... */                 \
   X(kTranspose, "Transpose", TransposeAttrs)                                                                 \
   X(kSoftmax, "Softmax", AxisAttrs)                                                                          \
+  X(kResize, "Resize", ResizeAttrs) /* target shape = output's shape */                                      \
+  X(kDepthToSpace, "DepthToSpace", BlockAttrs)                                                               \
+  X(kSpaceToDepth, "SpaceToDepth", BlockAttrs)                                                               \
+  X(kGather, "Gather", AxisAttrs)   /* x, int64 indices */                                                   \
+  X(kArgMax, "ArgMax", ArgMaxAttrs) /* float -> int64 */                                                     \
+  X(kCast, "Cast", CastAttrs)                                                                                \
+  X(kLrn, "LRN", LrnAttrs)              /* over the channels of [N,C,...] */                                 \
   X(kQuantize, "Quantize", NoAttrs)     /* float -> int8, parameters of the output value */                  \
   X(kDequantize, "Dequantize", NoAttrs) /* int8 -> float, parameters of the input value */
 
@@ -93,6 +100,53 @@ struct TransposeAttrs {
   bool operator==(const TransposeAttrs&) const = default;
 };
 
+enum class ResizeMode : uint8_t { kNearest, kLinear, kCubic };
+enum class ResizeCoordinates : uint8_t {
+  kHalfPixel,
+  kHalfPixelSymmetric,
+  kPytorchHalfPixel,
+  kAlignCorners,
+  kAsymmetric,
+  kTfHalfPixelForNn
+};
+/// kSimple: what Resize 10 and Upsample do: down when growing, up when shrinking.
+enum class ResizeRounding : uint8_t { kPreferFloor, kPreferCeil, kFloor, kCeil, kSimple };
+
+struct ResizeAttrs {
+  ResizeMode mode = ResizeMode::kNearest;
+  ResizeCoordinates coordinates = ResizeCoordinates::kHalfPixel;
+  ResizeRounding rounding = ResizeRounding::kPreferFloor;
+  float cubic_a = -0.75F;
+  bool exclude_outside = false;
+  std::vector<double> scales;  ///< per axis; as the model gives them, else output size / input size
+  bool operator==(const ResizeAttrs&) const = default;
+};
+
+/// Block of b × b pixels ↔ b·b channels; in channel c·b·b + block (crd) or block·C + c.
+struct BlockAttrs {
+  int64_t block = 1;
+  bool crd = false;
+  bool operator==(const BlockAttrs&) const = default;
+};
+
+struct ArgMaxAttrs {
+  int64_t axis = 0;
+  bool keep_dims = true, last = false;  ///< last: of equal ones the last
+  bool least = false;                   ///< ArgMin
+  bool operator==(const ArgMaxAttrs&) const = default;
+};
+
+struct CastAttrs {
+  DType to = DType::kFloat32;
+  bool operator==(const CastAttrs&) const = default;
+};
+
+struct LrnAttrs {
+  int64_t size = 1;
+  float alpha = 1e-4F, beta = 0.75F, bias = 1.0F;
+  bool operator==(const LrnAttrs&) const = default;
+};
+
 /// The functions a unary chain is made of. `a`, `b`: the parameters, in the meaning given beside each; the formulas are
 /// those of isa/README.md ("Unary functions"), in IEEE double.
 #define XRUN_FOR_EACH_UNARY(X)                                               \
@@ -141,7 +195,7 @@ enum class Op : uint8_t {
 };
 
 using Attributes = std::variant<NoAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs,
-                                TransposeAttrs, UnaryAttrs>;
+                                TransposeAttrs, UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs>;
 
 /// A clamp of the result in real values, fused into the producing operator (Relu: lo = 0, hi = +inf). In a quantized
 /// operator it acts on the quantized result, between saturate(zy + rhe(lo/sy)) and saturate(zy + rhe(hi/sy)).
@@ -149,6 +203,9 @@ struct Clamp {
   float lo, hi;
   bool operator==(const Clamp&) const = default;
 };
+
+/// Element type of an operator's result, from that of its first input. Quantize and Dequantize have their own.
+DType OutputType(Op op, const Attributes& attrs, DType input);
 
 std::string_view Name(Op op);
 std::string_view Name(UnaryKind kind);

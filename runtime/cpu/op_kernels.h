@@ -72,6 +72,13 @@ void RunSlice(const OpCall& call, Workers& workers);
 void RunPad(const OpCall& call, Workers& workers);
 void RunReshape(const OpCall& call);
 void RunTranspose(const OpCall& call, Workers& workers);
+size_t ResizeScratchBytes(const OpCall& call);
+void RunResize(const OpCall& call, std::byte* scratch, Workers& workers);
+void RunBlocks(const OpCall& call, Workers& workers);
+void RunGather(const OpCall& call, Workers& workers);
+void RunArgMax(const OpCall& call, Workers& workers);
+void RunCast(const OpCall& call, Workers& workers);
+void RunLrn(const OpCall& call, Workers& workers);
 void RunQuantize(const OpCall& call, Workers& workers);
 void RunDequantize(const OpCall& call, Workers& workers);
 
