@@ -56,6 +56,8 @@ class PartitionBuilder {
         return AddSlice(id, node);
       case Op::kPad:
         return AddPad(id, node);
+      case Op::kGather:
+        return AddGather(id, node);
       default:
         return AddCompute(id, node);
     }
@@ -94,7 +96,10 @@ class PartitionBuilder {
   /// Where an operator keeps channels apart, operands and result must have them at the same places.
   Status MatchChannels(NodeId id, const Node& node, LayerOperands* operands) {
     OverlayTensor& out = at(operands->output);
-    if (node.op == Op::kFullyConnected || node.op == Op::kConvTranspose) return {};
+    if (node.op == Op::kFullyConnected || node.op == Op::kConvTranspose || node.op == Op::kDepthToSpace ||
+        node.op == Op::kSpaceToDepth) {
+      return {};
+    }
     if (node.op == Op::kConv) {
       const bool apart =
           node.as<ConvAttrs>().groups == int64_t{out.channels} && at(operands->input).channels == out.channels;
@@ -270,11 +275,18 @@ class PartitionBuilder {
       return Failure{"spatial step outside 1…31", "leave the node in float"};
     }
     XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
-    const uint32_t cp = config_.channels;
     std::vector<uint32_t> physical;
     for (uint32_t c = 0; c < at(result).channels; ++c) {
       physical.push_back(at(in).Physical(static_cast<uint32_t>(begin[0] + c * step[0])));
     }
+    return BoxOrCopy(id, in, result, std::move(physical), {begin[1], begin[2]}, {step[1], step[2]});
+  }
+
+  /// Makes `result` the box of `in` that begins at row and column `begin`, with its channels at these physical places;
+  /// a strided copy where steps are not 1, a copy where parameters differ.
+  Status BoxOrCopy(NodeId id, int32_t in, int32_t result, std::vector<uint32_t> physical, std::array<int64_t, 2> begin,
+                   std::array<int64_t, 2> step) {
+    const uint32_t cp = config_.channels;
     const auto [lo, hi] = std::minmax_element(physical.begin(), physical.end());
     const uint32_t group0 = *lo / cp, groups = *hi / cp - group0 + 1;
     for (uint32_t& p : physical) p -= group0 * cp;
@@ -286,30 +298,41 @@ class PartitionBuilder {
     box.groups = groups;
     box.channel_map = physical;
     DropIdentity(&box);
-    const bool strided = step[1] != 1 || step[2] != 1;
+    const bool strided = step[0] != 1 || step[1] != 1;
     const bool same = at(in).scale == at(result).scale && at(in).zero_point == at(result).zero_point;
     if (!strided && same) {
       at(result) = box;
-      MakeView(result, in, group0, static_cast<uint32_t>(begin[1]), static_cast<uint32_t>(begin[2]));
+      MakeView(result, in, group0, static_cast<uint32_t>(begin[0]), static_cast<uint32_t>(begin[1]));
       ready_[result] = ready_.contains(in) ? ready_[in] : -1;
       return {};
     }
     box.name += ".box";
     if (strided) {
-      box.height = at(in).height - static_cast<uint32_t>(begin[1]);
-      box.width = at(in).width - static_cast<uint32_t>(begin[2]);
+      box.height = at(in).height - static_cast<uint32_t>(begin[0]);
+      box.width = at(in).width - static_cast<uint32_t>(begin[1]);
     }
     const auto index = static_cast<int32_t>(partition_.tensors.size());
     partition_.tensors.push_back(std::move(box));
-    MakeView(index, in, group0, static_cast<uint32_t>(begin[1]), static_cast<uint32_t>(begin[2]));
+    MakeView(index, in, group0, static_cast<uint32_t>(begin[0]), static_cast<uint32_t>(begin[1]));
     XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(at(index), at(result)));
     layer.input = index;
     layer.output = result;
-    layer.stride_h = static_cast<uint32_t>(step[1]);
-    layer.stride_w = static_cast<uint32_t>(step[2]);
+    layer.stride_h = static_cast<uint32_t>(step[0]);
+    layer.stride_w = static_cast<uint32_t>(step[1]);
     producer_[result] = static_cast<int32_t>(partition_.layers.size());
     AddLayer(std::move(layer), id);
     return {};
+  }
+
+  /// Channels picked by constant indices: a view of the groups that hold them.
+  Status AddGather(NodeId id, const Node& node) {
+    XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
+    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
+    const auto* indices = graph_.at(node.inputs[1]).data<int64_t>();
+    std::vector<uint32_t> physical;
+    for (uint32_t c = 0; c < at(result).channels; ++c)
+      physical.push_back(at(in).Physical(static_cast<uint32_t>(indices[c])));
+    return BoxOrCopy(id, in, result, std::move(physical), {0, 0}, {1, 1});
   }
 
   /// Constant padding: a copy whose taps outside read the quantized padding value, with zero channels around.

@@ -286,6 +286,15 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
     case Op::kConvTranspose:
       XRUN_RETURN_IF_ERROR(LowerConvTranspose(graph, node, tensors, &layer));
       break;
+    case Op::kResize:
+      XRUN_RETURN_IF_ERROR(LowerResize(graph, node, tensors, &layer));
+      break;
+    case Op::kDepthToSpace:
+      XRUN_RETURN_IF_ERROR(LowerDepthToSpace(node, tensors, &layer));
+      break;
+    case Op::kSpaceToDepth:
+      XRUN_RETURN_IF_ERROR(LowerSpaceToDepth(node, tensors, &layer));
+      break;
     case Op::kFullyConnected:
       XRUN_RETURN_IF_ERROR(LowerFullyConnected(graph, node, tensors, &layer));
       break;

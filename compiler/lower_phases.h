@@ -15,6 +15,18 @@ namespace xrun::compiler {
 Status LowerConvTranspose(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                           Layer* layer);
 
+/// Whether Lower has a form for this Resize, and if not, why.
+Status CheckResize(const Graph& graph, const Node& node);
+
+/// Growing by whole factors: every output pixel of a cell has the same neighbours with the same weights, but for those
+/// at the border, which are phases of their own. Linear weights are integers over a common denominator: 2·factor along
+/// an axis for the half-pixel coordinates, else factor. From a single pixel: a copy that repeats it.
+Status LowerResize(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer);
+
+/// Channels that become the pixels of a cell, and the reverse.
+Status LowerDepthToSpace(const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer);
+Status LowerSpaceToDepth(const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer);
+
 }  // namespace xrun::compiler
 
 #endif  // XRUN_COMPILER_LOWER_PHASES_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/lower_layer.h"
+#include "compiler/lower_phases.h"
 #include "compiler/move_to_cpu.h"
 
 namespace xrun::compiler {
@@ -51,6 +52,15 @@ bool HasOverlayForm(const Graph& graph, const Node& node) {
     }
     case Op::kTranspose:
       return IsChannelShuffle(graph, node);
+    case Op::kResize:
+      return placeable(node.inputs[0]) && CheckResize(graph, node).ok();
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+      return placeable(node.inputs[0]);
+    case Op::kGather:
+      return placeable(node.inputs[0]) && placeable(node.outputs[0]) && graph.at(node.inputs[1]).is_constant() &&
+             OverlayAxis(graph.at(node.inputs[0]).shape.size(), node.as<AxisAttrs>().axis) == 0 &&
+             graph.at(node.inputs[1]).shape.size() == 1;
     default:
       return false;
   }
@@ -118,12 +128,19 @@ bool OnlyMoves(const Graph& graph, const Node& node) {
     case Op::kReshape:
     case Op::kSlice:
     case Op::kConcat:
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+    case Op::kGather:
+      break;
+    case Op::kResize:
+      if (node.as<ResizeAttrs>().mode != ResizeMode::kNearest) return false;
       break;
     default:
       return false;
   }
-  return std::all_of(node.inputs.begin(), node.inputs.end(),
-                     [&](ValueId in) { return graph.at(in).quant == graph.at(node.outputs[0]).quant; });
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
+    return graph.at(in).dtype != DType::kInt8 || graph.at(in).quant == graph.at(node.outputs[0]).quant;
+  });
 }
 
 std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<NodePlace>& places) {

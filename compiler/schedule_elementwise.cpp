@@ -13,6 +13,7 @@ class ElementwiseScheduler {
         a_(emitter.tensor(layer.input)),
         b_(layer.input_b == kNone ? nullptr : &emitter.tensor(layer.input_b)),
         out_(emitter.tensor(layer.output)) {
+    a_repeats_ = a_.height * a_.width == 1 && out_.height * out_.width != 1;
     b_full_ = b_ == nullptr || (b_->channels == out_.channels && b_->height == out_.height && b_->width == out_.width);
   }
 
@@ -42,8 +43,10 @@ class ElementwiseScheduler {
 
   uint64_t Words(const OverlayTensor& t, const Box& box) const { return e_.OnChip(t) ? 0 : box.words(); }
 
+  Box BoxOfA(const Box& box) const { return a_repeats_ ? Box{box.g0, box.gn, 0, 1, 0, 1} : box; }
+
   bool Fits(const Box& box) const {
-    uint64_t words = Words(a_, box) + Words(out_, box);
+    uint64_t words = Words(a_, BoxOfA(box)) + Words(out_, box);
     if (b_ != nullptr) words += Words(*b_, BoxOfB(box));
     return buffers_ * words <= e_.tile_words();
   }
@@ -69,7 +72,7 @@ class ElementwiseScheduler {
   }
 
   void Emit() {
-    if (!e_.OnChip(a_)) a_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
+    if (!e_.OnChip(a_)) a_buffers_ = e_.Allocate(static_cast<uint32_t>(BoxOfA(tile_).words()), buffers_);
     if (!e_.OnChip(out_)) out_buffers_ = e_.Allocate(static_cast<uint32_t>(tile_.words()), buffers_);
     if (b_ != nullptr && !e_.OnChip(*b_)) {
       b_buffers_ = e_.Allocate(static_cast<uint32_t>(BoxOfB(tile_).words()), buffers_);
@@ -92,7 +95,8 @@ class ElementwiseScheduler {
     e.planes = box.gn;
     e.rows = box.yn;
     e.cols = box.xn;
-    const View a = e_.Read(layer_.input, box, &a_buffers_, box.xn);
+    const Box ab = BoxOfA(box);
+    const View a = e_.Read(layer_.input, ab, &a_buffers_, ab.xn);
     e.a = a.addr;
     e.a_row_pitch = a.row_pitch;
     e.a_plane_pitch = a.plane_pitch;
@@ -119,9 +123,27 @@ class ElementwiseScheduler {
     e.clamp_hi = layer_.out.clamp_hi;
     e.table = layer_.out.table ? 1 : 0;
     e.params = params;
-    JoinRows(&e);
-    e_.Emit(kVector, e);
+    if (a_repeats_) {
+      EmitRepeated(e);
+    } else {
+      JoinRows(&e);
+      e_.Emit(kVector, e);
+    }
     e_.WriteDone(layer_.output, box, dst);
+  }
+
+  /// One pixel into all: operand a has no step along a row, so the columns of the result become rows of one word.
+  void EmitRepeated(Elementwise e) {
+    const uint32_t rows = e.rows, pitch = e.dst_row_pitch;
+    e.a_row_pitch = 0;
+    e.dst_row_pitch = 1;
+    const bool whole = pitch == e.cols && rows * e.cols <= 16383;
+    e.rows = whole ? rows * e.cols : e.cols;
+    e.cols = 1;
+    for (uint32_t row = 0; row < (whole ? 1 : rows); ++row) {
+      e_.Emit(kVector, e);
+      e.dst += pitch;
+    }
   }
 
   /// Rows, then planes, that follow on each other in all operands become one: fewer jumps between lines.
@@ -146,7 +168,7 @@ class ElementwiseScheduler {
   const OverlayTensor& a_;
   const OverlayTensor* b_;
   const OverlayTensor& out_;
-  bool b_full_ = true;
+  bool a_repeats_ = false, b_full_ = true;
   Box tile_;
   uint32_t buffers_ = 2;
   Emitter::Buffers a_buffers_, b_buffers_, out_buffers_;

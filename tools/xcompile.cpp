@@ -34,8 +34,8 @@ struct CompileFlags {
     app.add_option("-O", optimization, "0: tensors through DRAM, 1: on chip, 2 and 3: fused too; equal results [2]")
         ->check(CLI::Range(0, 3))
         ->type_name("0..3");
-    app.add_option("--target", targets, "Run a node on the CPU, in float, although the overlay could; repeatable")
-        ->type_name("cpu:NODE")
+    app.add_option("--target", targets, "cpu:NODE runs a node on the CPU, in float; repeatable")
+        ->type_name("TARGET")
         ->allow_extra_args(false);
     app.add_option("--emit-qdq", emit_qdq, "Also write the quantized graph as standard ONNX")->type_name("FILE.onnx");
     app.add_option("--dump-after", dumps, "Print what a stage made, or write it to a file; repeatable")

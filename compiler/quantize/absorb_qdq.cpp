@@ -192,8 +192,11 @@ class Absorber {
     if (IsMatrixOp(node.op) && IsInt8(node.inputs[0]) && HasInt8Weights(node)) return AbsorbMatrixOp(node);
     if (node.op == Op::kUnary && (IsInt8(node.inputs[0]) || tables_[Index(node.inputs[0])])) return AbsorbUnary(node);
     if (HasQuantizedForm(node.op) && !IsMatrixOp(node.op) && node.op != Op::kUnary &&
-        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return id != kNone && IsInt8(id); })) {
-      if (KeepsParameters(node.op)) return AbsorbMovement(node);
+        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+          return id != kNone && (IsInt8(id) || (node.op == Op::kGather && id == node.inputs[1]));
+        })) {
+      const bool computes = node.op == Op::kResize && node.as<ResizeAttrs>().mode != ResizeMode::kNearest;
+      if (KeepsParameters(node.op) && !computes) return AbsorbMovement(node);
       if (const QuantParams* params = Rounding(node.outputs[0])) return AddQuantized(node, *params);
       XRUN_RETURN_IF_ERROR(RefuseUnrounded(node, node.outputs[0]));
     }
@@ -250,7 +253,7 @@ class Absorber {
 
   Status AddQuantized(const Node& from, const QuantParams& params) {
     Node node = from;
-    for (ValueId& id : node.inputs) id = int8_[Index(id)];
+    for (ValueId& id : node.inputs) id = int8_[Index(id)] != kNone ? int8_[Index(id)] : FloatOf(id);  // indices
     const ValueId out = from.outputs[0];
     node.outputs = {int8_[Index(out)] = AddInt8(Int8Name(out), from_.at(out).shape, params)};
     to_.nodes.push_back(std::move(node));

@@ -79,7 +79,7 @@ class Chooser {
   }
 
   void Choose(ValueId id, CalibrationMethod method, double percentile) {
-    if (id == kNone || graph_.at(id).is_constant()) return;
+    if (id == kNone || graph_.at(id).is_constant() || graph_.at(id).dtype != DType::kFloat32) return;
     const ValueId source = source_[static_cast<size_t>(id)];
     auto& params = by_source_[static_cast<size_t>(source)];
     if (params) return;

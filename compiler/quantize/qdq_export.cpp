@@ -84,7 +84,7 @@ class Exporter {
     const Value& value = graph_.at(id);
     info->set_name(IsQuantized(value) ? Of(id).quantized : Plain(id));
     auto* type = info->mutable_type()->mutable_tensor_type();
-    type->set_elem_type(value.dtype == DType::kInt8 ? onnx::TensorProto::INT8 : onnx::TensorProto::FLOAT);
+    type->set_elem_type(OnnxType(value.dtype));
     type->mutable_shape();
     for (const int64_t d : value.shape) type->mutable_shape()->add_dim()->set_dim_value(d);
   }
@@ -220,6 +220,39 @@ class Exporter {
       case Op::kTranspose:
         OnnxWriter::Attribute(Plainly(node, "Transpose", out), "perm", node.as<TransposeAttrs>().perm);
         return {};
+      case Op::kResize:
+        return ExportResize(node, out);
+      case Op::kDepthToSpace:
+      case Op::kSpaceToDepth: {
+        const auto& attrs = node.as<BlockAttrs>();
+        onnx::NodeProto* proto = Plainly(node, std::string(Name(node.op)), out);
+        OnnxWriter::Attribute(proto, "blocksize", attrs.block);
+        if (node.op == Op::kDepthToSpace) OnnxWriter::Attribute(proto, "mode", std::string(attrs.crd ? "CRD" : "DCR"));
+        return {};
+      }
+      case Op::kGather:
+        OnnxWriter::Attribute(Plainly(node, "Gather", out), "axis", node.as<AxisAttrs>().axis);
+        return {};
+      case Op::kArgMax: {
+        const auto& attrs = node.as<ArgMaxAttrs>();
+        onnx::NodeProto* proto = Plainly(node, attrs.least ? "ArgMin" : "ArgMax", out);
+        OnnxWriter::Attribute(proto, "axis", attrs.axis);
+        OnnxWriter::Attribute(proto, "keepdims", int64_t{attrs.keep_dims});
+        OnnxWriter::Attribute(proto, "select_last_index", int64_t{attrs.last});
+        return {};
+      }
+      case Op::kCast:
+        OnnxWriter::Attribute(Plainly(node, "Cast", out), "to", int64_t{OnnxType(node.as<CastAttrs>().to)});
+        return {};
+      case Op::kLrn: {
+        const auto& attrs = node.as<LrnAttrs>();
+        onnx::NodeProto* proto = Plainly(node, "LRN", out);
+        OnnxWriter::Attribute(proto, "size", attrs.size);
+        OnnxWriter::Attribute(proto, "alpha", attrs.alpha);
+        OnnxWriter::Attribute(proto, "beta", attrs.beta);
+        OnnxWriter::Attribute(proto, "bias", attrs.bias);
+        return {};
+      }
       case Op::kMatMul:
       case Op::kAdd:
       case Op::kSub:
@@ -302,6 +335,52 @@ class Exporter {
     if (node.op == Op::kAveragePool && attrs.count_include_pad) {
       OnnxWriter::Attribute(proto, "count_include_pad", int64_t{1});
     }
+  }
+
+  /// Scales where they are what makes the result's size, else sizes.
+  Status ExportResize(const Node& node, const std::string& out) {
+    const auto& attrs = node.as<ResizeAttrs>();
+    static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
+    static constexpr const char* kCoordinates[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
+                                                   "align_corners", "asymmetric",           "tf_half_pixel_for_nn"};
+    static constexpr const char* kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+    const Shape &x = graph_.at(node.inputs[0]).shape, &y = graph_.at(node.outputs[0]).shape;
+    std::vector<float> scales;
+    bool by_scales = true, grows = false, shrinks = false;
+    for (size_t d = 0; d < x.size(); ++d) {
+      scales.push_back(static_cast<float>(attrs.scales[d]));
+      by_scales = by_scales && static_cast<double>(scales[d]) == attrs.scales[d] &&
+                  static_cast<int64_t>(std::floor(static_cast<double>(x[d]) * attrs.scales[d])) == y[d];
+      grows |= attrs.scales[d] > 1;
+      shrinks |= attrs.scales[d] < 1;
+    }
+    const auto count = static_cast<int64_t>(scales.size());
+    std::vector<std::string> inputs{Operand(node.inputs[0]), ""};
+    if (by_scales) {
+      inputs.push_back(writer_.Initializer(out + "_scales", DType::kFloat32, {count}, scales.data()));
+    } else {
+      inputs.insert(inputs.end(), {"", writer_.Integers(out + "_sizes", y)});
+    }
+    onnx::NodeProto* proto = writer_.Node("Resize", node.name, inputs, out);
+    OnnxWriter::Attribute(proto, "mode", std::string(kModes[static_cast<size_t>(attrs.mode)]));
+    OnnxWriter::Attribute(proto, "coordinate_transformation_mode",
+                          std::string(kCoordinates[static_cast<size_t>(attrs.coordinates)]));
+    if (attrs.coordinates == ResizeCoordinates::kHalfPixelSymmetric) writer_.NeedOpset(19);
+    if (attrs.mode == ResizeMode::kNearest) {
+      if (attrs.rounding == ResizeRounding::kSimple && grows && shrinks) {
+        return Failure{"node '" + node.name +
+                           "' (Resize): grows one axis and shrinks another by the rules of opset 10, "
+                           "which newer opsets cannot say",
+                       "export the model with opset 11 or newer"};
+      }
+      const auto rounding = attrs.rounding != ResizeRounding::kSimple ? attrs.rounding
+                            : shrinks                                 ? ResizeRounding::kCeil
+                                                                      : ResizeRounding::kFloor;
+      OnnxWriter::Attribute(proto, "nearest_mode", std::string(kRoundings[static_cast<size_t>(rounding)]));
+    }
+    if (attrs.mode == ResizeMode::kCubic) OnnxWriter::Attribute(proto, "cubic_coeff_a", attrs.cubic_a);
+    if (attrs.exclude_outside) OnnxWriter::Attribute(proto, "exclude_outside", int64_t{1});
+    return {};
   }
 
   void ExportSlice(const Node& node, const std::string& out) {

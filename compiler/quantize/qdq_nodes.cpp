@@ -13,6 +13,8 @@ std::string MakeUnique(std::unordered_set<std::string>& names, const std::string
   return name;
 }
 
+}  // namespace
+
 int32_t OnnxType(DType type) {
   switch (type) {
     case DType::kFloat32:
@@ -28,8 +30,6 @@ int32_t OnnxType(DType type) {
   }
   return onnx::TensorProto::UNDEFINED;
 }
-
-}  // namespace
 
 std::string OnnxWriter::Unique(const std::string& base) { return MakeUnique(names_, base); }
 std::string OnnxWriter::UniqueNode(const std::string& base) { return MakeUnique(node_names_, base); }
@@ -63,6 +63,13 @@ void OnnxWriter::Attribute(onnx::NodeProto* node, const std::string& name, const
   attribute->set_name(name);
   attribute->set_type(onnx::AttributeProto::INTS);
   for (const int64_t value : values) attribute->add_ints(value);
+}
+
+void OnnxWriter::Attribute(onnx::NodeProto* node, const std::string& name, const std::string& text) {
+  auto* attribute = node->add_attribute();
+  attribute->set_name(name);
+  attribute->set_type(onnx::AttributeProto::STRING);
+  attribute->set_s(text);
 }
 
 std::string OnnxWriter::Initializer(const std::string& base, DType type, const Shape& shape, const void* data) {

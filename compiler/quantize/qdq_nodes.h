@@ -14,6 +14,9 @@
 
 namespace xrun::compiler {
 
+/// The ONNX number of an element type.
+int32_t OnnxType(DType type);
+
 class OnnxWriter {
  public:
   explicit OnnxWriter(onnx::GraphProto* graph) : graph_(graph) {}
@@ -30,6 +33,7 @@ class OnnxWriter {
   static void Attribute(onnx::NodeProto* node, const std::string& name, int64_t value);
   static void Attribute(onnx::NodeProto* node, const std::string& name, float value);
   static void Attribute(onnx::NodeProto* node, const std::string& name, const std::vector<int64_t>& values);
+  static void Attribute(onnx::NodeProto* node, const std::string& name, const std::string& text);
 
   /// Adds an initializer and returns its name.
   std::string Initializer(const std::string& base, DType type, const Shape& shape, const void* data);

@@ -136,6 +136,10 @@ class Builder {
     } else {
       for (size_t i = 1; i < from.inputs.size(); ++i) {
         if (from.inputs[i] == kNone) continue;
+        if (from_.at(from.inputs[i]).dtype != DType::kFloat32) {  // indices
+          node.inputs[i] = FloatOf(from.inputs[i]);
+          continue;
+        }
         XRUN_ASSIGN_OR_RETURN(node.inputs[i], Int8Of(from.inputs[i]));
       }
     }

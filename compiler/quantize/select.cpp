@@ -12,7 +12,10 @@ bool IsFloatConstant(const Graph& graph, ValueId id) {
 
 bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
 
-bool MovesOnly(Op op) { return op == Op::kTranspose || op == Op::kReshape || op == Op::kSlice || op == Op::kConcat; }
+bool MovesOnly(Op op) {
+  return op == Op::kTranspose || op == Op::kReshape || op == Op::kSlice || op == Op::kConcat || op == Op::kResize ||
+         op == Op::kGather;
+}
 
 /// Movement at the end of the model that the overlay's layout does not absorb (into another order of axes, or joining
 /// what was brought into another shape), and what moves its results on: it would run on the CPU anyway, where int8 in
@@ -30,7 +33,7 @@ void LeaveTailFloat(const Graph& graph, const std::vector<NodeId>& producer,
   for (size_t n = 0; n < count; ++n) {
     if (!tail[n]) continue;
     const Node& node = graph.nodes[n];
-    left[n] = node.op == Op::kTranspose;
+    left[n] = node.op == Op::kTranspose || node.op == Op::kResize;
     for (ValueId id : node.inputs) {
       const NodeId from = producer[static_cast<size_t>(id)];
       if (from == kNone) continue;
@@ -50,6 +53,10 @@ bool KeepsParameters(Op op) {
     case Op::kTranspose:
     case Op::kSlice:
     case Op::kPad:
+    case Op::kResize:
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+    case Op::kGather:
       return true;
     default:
       return false;
@@ -59,6 +66,7 @@ bool KeepsParameters(Op op) {
 std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
   for (ValueId id : node.inputs) {
     if (id != kNone && graph.at(id).dtype != DType::kFloat32) {
+      if (node.op == Op::kGather && id == node.inputs[1] && graph.at(id).is_constant()) continue;
       return "works on " + std::string(Name(graph.at(id).dtype));
     }
   }
@@ -82,7 +90,12 @@ std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
     case Op::kPad:
     case Op::kReshape:
     case Op::kTranspose:
+    case Op::kDepthToSpace:
+    case Op::kSpaceToDepth:
+    case Op::kGather:
       return "";
+    case Op::kResize:
+      return node.as<ResizeAttrs>().mode == ResizeMode::kCubic ? "has no quantized form in mode cubic" : "";
     default:
       return "has no quantized form";
   }

@@ -19,7 +19,8 @@ double ResizePosition(const ResizeAttrs& attrs, size_t axis, int64_t in_size, in
     case ResizeCoordinates::kPytorchHalfPixel:
       return out_size > 1 ? (x + 0.5) / scale - 0.5 : 0.0;
     case ResizeCoordinates::kAlignCorners:
-      return out_size > 1 ? x * (in - 1) / (size - 1) : 0.0;
+      // The resized length is not rounded to whole elements here.
+      return out_size > 1 ? x * (in - 1) / (scale * in - 1) : 0.0;
     case ResizeCoordinates::kAsymmetric:
       return x / scale;
     case ResizeCoordinates::kTfHalfPixelForNn:
