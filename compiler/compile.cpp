@@ -5,6 +5,7 @@
 #include "compiler/build_program.h"
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
+#include "compiler/passes/passes.h"
 
 namespace xrun::compiler {
 namespace {
@@ -79,6 +80,7 @@ Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
   };
   XRUN_RETURN_IF_ERROR(Validate(options.config));
   Graph graph = quantized;
+  if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
   XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
   XRUN_ASSIGN_OR_RETURN(const LoweredModel model, LowerWithFallback(options, &graph));
   observe("lower", [&] { return ToText(model, graph); });

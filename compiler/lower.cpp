@@ -37,17 +37,7 @@ class PartitionBuilder {
     switch (node.op) {
       case Op::kReshape: {
         XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
-        const auto shuffled = shuffled_.find(node.inputs[0]);
-        if (shuffled != shuffled_.end()) return EndShuffle(node, root, shuffled->second);
         tensor_of_[node.outputs[0]] = root;
-        return {};
-      }
-      case Op::kTranspose: {
-        // Swaps the two parts of the channel axis; IsOverlayNode admits no other transposition.
-        XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
-        tensor_of_[node.outputs[0]] = root;
-        const Shape& split = graph_.at(node.inputs[0]).shape;
-        shuffled_[node.outputs[0]] = {static_cast<uint32_t>(split[1]), static_cast<uint32_t>(split[2])};
         return {};
       }
       case Op::kConcat:
@@ -237,26 +227,6 @@ class PartitionBuilder {
       if (t->channel_map[c] != c) return;
     }
     t->channel_map.clear();
-  }
-
-  /// A channel shuffle: [1, a·b, H, W] seen as [1, a, b, H, W], transposed, seen as [1, b·a, H, W]. Nothing moves; the
-  /// result is a view whose channel j·a + i lies where channel i·b + j does.
-  Status EndShuffle(const Node& node, int32_t in, std::pair<uint32_t, uint32_t> parts) {
-    const auto [a, b] = parts;
-    XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
-    if (at(in).channels != a * b || at(result).channels != a * b || at(in).height != at(result).height ||
-        at(in).width != at(result).width) {
-      return Failure{"a transposition that is no channel shuffle is not supported on the overlay", "leave it in float"};
-    }
-    at(result).groups = at(in).groups;
-    at(result).channel_map.resize(size_t{a} * b);
-    for (uint32_t i = 0; i < a; ++i) {
-      for (uint32_t j = 0; j < b; ++j) at(result).channel_map[j * a + i] = at(in).Physical(i * b + j);
-    }
-    DropIdentity(&at(result));
-    MakeView(result, in, 0, 0, 0);
-    ready_[result] = ready_.contains(in) ? ready_[in] : -1;
-    return {};
   }
 
   /// A box of the input where steps are 1 (channels: any step), else a strided copy.
@@ -552,8 +522,7 @@ class PartitionBuilder {
   std::map<ValueId, int32_t> tensor_of_;
   std::map<int32_t, int32_t> producer_;  ///< tensor → the one layer that makes it, for tensors of one layer
   std::map<int32_t, int32_t> ready_;     ///< tensor → layer after which it is complete
-  std::map<ValueId, std::pair<uint32_t, uint32_t>> shuffled_;  ///< transposed halves of a channel shuffle
-  std::set<int32_t> parents_;                                  ///< tensors that have views
+  std::set<int32_t> parents_;            ///< tensors that have views
 };
 
 }  // namespace

@@ -9,20 +9,6 @@
 namespace xrun::compiler {
 namespace {
 
-/// Reshape [1,C,H,W] → [1,a,b,H,W], this Transpose (0,2,1,3,4), Reshape → [1,C,H,W].
-bool IsChannelShuffle(const Graph& graph, const Node& node) {
-  if (node.as<TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3, 4}) return false;
-  const Shape& split = graph.at(node.inputs[0]).shape;
-  const NodeId before = graph.Producer(node.inputs[0]);
-  const std::vector<NodeId> after = graph.Consumers(node.outputs[0]);
-  if (before == kNone || after.size() != 1 || split[0] != 1 || graph.IsOutput(node.outputs[0])) return false;
-  const Shape joined{1, split[1] * split[2], split[3], split[4]};
-  const Node& first = graph.nodes[static_cast<size_t>(before)];
-  const Node& last = graph.nodes[static_cast<size_t>(after[0])];
-  return first.op == Op::kReshape && last.op == Op::kReshape && graph.at(first.inputs[0]).shape == joined &&
-         graph.at(last.outputs[0]).shape == joined;
-}
-
 /// Operators with an instruction, given int8 in and out.
 bool HasOverlayForm(const Graph& graph, const Node& node) {
   const auto placeable = [&](ValueId id) { return OverlayDims(graph.at(id)).ok(); };
@@ -41,17 +27,8 @@ bool HasOverlayForm(const Graph& graph, const Node& node) {
     case Op::kConcat:
     case Op::kSlice:
       return placeable(node.inputs[0]) && placeable(node.outputs[0]);
-    case Op::kReshape: {
-      if (placeable(node.inputs[0]) && placeable(node.outputs[0])) return true;
-      const auto shuffles = [&](NodeId id) {
-        return id != kNone && graph.nodes[static_cast<size_t>(id)].op == Op::kTranspose &&
-               IsChannelShuffle(graph, graph.nodes[static_cast<size_t>(id)]);
-      };
-      const std::vector<NodeId> readers = graph.Consumers(node.outputs[0]);
-      return shuffles(graph.Producer(node.inputs[0])) || (readers.size() == 1 && shuffles(readers[0]));
-    }
-    case Op::kTranspose:
-      return IsChannelShuffle(graph, node);
+    case Op::kReshape:
+      return placeable(node.inputs[0]) && placeable(node.outputs[0]);
     case Op::kResize:
       return placeable(node.inputs[0]) && CheckResize(graph, node).ok();
     case Op::kDepthToSpace:

@@ -18,9 +18,16 @@ struct Pass {
 // takes a scalar out of them; scales are folded before and after batch norms because either may follow the other;
 // clamps come last, since a clamp ends what can be folded into an operator.
 constexpr Pass kPipeline[] = {
-    {"fold_constants", FoldConstants}, {"remove_identity", RemoveIdentity}, {"recognise_patterns", RecognisePatterns},
-    {"explicit_pad", ExplicitPad},     {"fold_scale", FoldScale},           {"fold_batch_norm", FoldBatchNorm},
-    {"fold_scale", FoldScale},         {"fuse_activation", FuseActivation}, {"remove_identity", RemoveIdentity},
+    {"fold_constants", FoldConstants},
+    {"remove_identity", RemoveIdentity},
+    {"recognise_channel_moves", RecogniseChannelMoves},
+    {"recognise_patterns", RecognisePatterns},
+    {"explicit_pad", ExplicitPad},
+    {"fold_scale", FoldScale},
+    {"fold_batch_norm", FoldBatchNorm},
+    {"fold_scale", FoldScale},
+    {"fuse_activation", FuseActivation},
+    {"remove_identity", RemoveIdentity},
 };
 
 }  // namespace

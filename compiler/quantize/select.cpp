@@ -38,7 +38,7 @@ void LeaveTailFloat(const Graph& graph, const std::vector<NodeId>& producer,
       const NodeId from = producer[static_cast<size_t>(id)];
       if (from == kNone) continue;
       const bool reshaped = node.op == Op::kConcat && graph.nodes[static_cast<size_t>(from)].op == Op::kReshape;
-      if (left[static_cast<size_t>(from)] || reshaped) left[n] = true;
+      if (!(*selected)[static_cast<size_t>(from)] || reshaped) left[n] = true;
     }
     if (left[n]) (*selected)[n] = false;
   }
