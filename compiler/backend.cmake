@@ -4,9 +4,11 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/compile.cpp
   ${CMAKE_CURRENT_LIST_DIR}/conv_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/emitter.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/explain.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_layer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/macs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_weights.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_phases.cpp
@@ -16,6 +18,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule_conv.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_elementwise.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_window.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/supported_ops.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synchronize.cpp
 )
 target_link_libraries(xrun_compiler PUBLIC xrun_isa)

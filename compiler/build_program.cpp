@@ -4,6 +4,8 @@
 #include <cassert>
 #include <map>
 
+#include "compiler/explain.h"
+#include "compiler/macs.h"
 #include "compiler/placement.h"
 #include "runtime/cpu/attributes.h"
 
@@ -61,20 +63,14 @@ class Builder {
   void AddNodes() {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const Node& node = graph_.nodes[i];
-      const NodePlace& place = model_.places[i];
-      NodeInfo info;
-      info.name = node.name;
-      info.op = std::string(Name(node.op));
-      info.placement = place.place == Place::kBorder ? "folded" : place.place == Place::kOverlay ? "overlay" : "cpu";
-      info.reason = place.reason;
-      program_.nodes.push_back(std::move(info));
+      const Placement& placement = model_.places[i];
+      program_.nodes.push_back({node.name, std::string(Name(node.op)), std::string(Name(placement.place)),
+                                placement.reason, Macs(graph_, node)});
     }
     for (const Partition& p : model_.partitions) {
       for (const Layer& layer : p.layers) {
-        program_.nodes[static_cast<size_t>(layer.nodes[0])].macs += layer.macs;
         for (size_t i = 1; i < layer.nodes.size(); ++i) {
-          program_.nodes[static_cast<size_t>(layer.nodes[i])].reason =
-              "int8 operator, in the output stage of '" + layer.name + "'";
+          program_.nodes[static_cast<size_t>(layer.nodes[i])].reason = OutputStageReason(layer);
         }
       }
     }
@@ -84,7 +80,7 @@ class Builder {
   void BindBorders() {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const Node& node = graph_.nodes[i];
-      if (model_.places[i].place != Place::kBorder) continue;
+      if (model_.places[i].place != Place::kFolded) continue;
       const bool in = node.op == Op::kQuantize;
       const ValueId outer = in ? node.inputs[0] : node.outputs[0];
       const ValueId inner = in ? node.outputs[0] : node.inputs[0];
@@ -120,15 +116,37 @@ class Builder {
     return index;
   }
 
-  Binding BindingOf(const Partition& partition, const Partition::Port& port) {
-    const OverlayTensor& t = partition.tensors[static_cast<size_t>(port.tensor)];
+  static BufferLayout LayoutOf(const OverlayTensor& t) {
     BufferLayout layout;
     layout.channels = t.channels;
     layout.height = t.height;
     layout.width = t.width;
     layout.groups = t.groups;
     layout.channel_map = t.channel_map;
-    return {TensorOf(port.value), t.base, layout};
+    return layout;
+  }
+
+  Binding BindingOf(const Partition& partition, const Partition::Port& port) {
+    const OverlayTensor& t = partition.tensors[static_cast<size_t>(port.tensor)];
+    return {TensorOf(port.value), t.base, LayoutOf(t)};
+  }
+
+  OverlayStep::Watch WatchOf(const Partition& partition, const Partition::Port& port) const {
+    const OverlayTensor& t = partition.tensors[static_cast<size_t>(port.tensor)];
+    // Lower makes no other views of watched tensors than whole ones (channel shuffles).
+    assert(t.group0 == 0 && t.y0 == 0 && t.x0 == 0);
+    const OverlayTensor& root = t.is_view() ? partition.tensors[static_cast<size_t>(t.parent)] : t;
+    const Value& value = graph_.at(port.value);
+    // A value that a model output stands for goes by the output's name, as its tensor does.
+    const auto known = tensor_of_.find(port.value);
+    const std::string& name = known == tensor_of_.end() ? value.name : program_.tensors[known->second].name;
+    return {name,
+            root.offset,
+            LayoutOf(t),
+            value.quant->scale[0],
+            value.quant->zero_point[0],
+            value.shape,
+            static_cast<uint32_t>(graph_.Producer(port.value))};
   }
 
   Result<std::span<const InstructionWord>> EncodeAll(const std::vector<Instruction>& instructions) {
@@ -175,6 +193,9 @@ class Builder {
     }
     for (const Partition::Port& port : scheduled.partition.outputs) {
       step.outputs.push_back(BindingOf(scheduled.partition, port));
+    }
+    for (const Partition::Port& port : scheduled.partition.inside) {
+      step.watches.push_back(WatchOf(scheduled.partition, port));
     }
     step.workspace_bytes = scheduled.workspace_bytes;
     program_.steps.push_back({Step::Kind::kOverlay, static_cast<uint32_t>(program_.overlay_steps.size())});

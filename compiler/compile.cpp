@@ -15,11 +15,11 @@ namespace {
 Result<ScheduledPartition> SchedulePartition(const Partition& partition, const CompileOptions& options,
                                              WeightImage* weights, std::vector<TileReport>* tiles) {
   const size_t weight_bytes = weights->bytes.size();
-  const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip;
+  const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip && !options.debug_tensors;
   for (const bool keep_on_chip : {wish, false}) {
     ScheduledPartition result;
     result.partition = partition;
-    result.workspace_bytes = PlaceTensors(&result.partition, options.config, keep_on_chip);
+    result.workspace_bytes = PlaceTensors(&result.partition, options.config, keep_on_chip, !options.debug_tensors);
     tiles->clear();
     auto schedule = BuildSchedule(result.partition, options.config, options.tiling, weights, tiles);
     if (!schedule.ok()) {
@@ -57,32 +57,41 @@ Status MoveNamedNodes(const std::vector<std::string>& names, Graph* graph) {
   return {};
 }
 
-/// Lowers; what the overlay refuses runs on the CPU instead, for the reason it was refused.
-Result<LoweredModel> LowerWithFallback(const CompileOptions& options, Graph* graph) {
+}  // namespace
+
+Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options) {
+  LoweredGraph result{quantized, {}};
+  Graph& graph = result.graph;
+  if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
+  XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
+  const LowerOptions lower{.fuse = options.optimization >= 2 && !options.debug_tensors,
+                           .separate = options.debug_tensors};
   for (;;) {
     NodeId refused = kNone;
-    auto model = Lower(*graph, options.config, {options.optimization >= 2}, &refused);
-    if (model.ok() || refused == kNone) return model;
-    const Node& node = graph->nodes[static_cast<size_t>(refused)];
+    auto model = Lower(graph, options.config, lower, &refused);
+    if (model.ok()) {
+      result.model = std::move(*model);
+      return result;
+    }
+    if (refused == kNone) return std::move(model).failure();
+    // What the overlay refuses runs on the CPU, for the reason it was refused.
+    const Node& node = graph.nodes[static_cast<size_t>(refused)];
     assert(node.cpu_reason.empty() && "a node on the CPU cannot be refused again");
     std::string reason = model.failure().message;
     const std::string prefix = "node '" + node.name + "' (" + std::string(Name(node.op)) + "): ";
     if (reason.rfind(prefix, 0) == 0) reason.erase(0, prefix.size());
-    MoveToCpu(graph, refused, reason);
+    MoveToCpu(&graph, refused, reason);
   }
 }
-
-}  // namespace
 
 Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
   const auto observe = [&](const char* stage, const std::function<std::string()>& text) {
     if (options.observer) options.observer(stage, text);
   };
   XRUN_RETURN_IF_ERROR(Validate(options.config));
-  Graph graph = quantized;
-  if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
-  XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
-  XRUN_ASSIGN_OR_RETURN(const LoweredModel model, LowerWithFallback(options, &graph));
+  XRUN_ASSIGN_OR_RETURN(const LoweredGraph lowered, LowerGraph(quantized, options));
+  const Graph& graph = lowered.graph;
+  const LoweredModel& model = lowered.model;
   observe("lower", [&] { return ToText(model, graph); });
 
   WeightImage weights;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "compiler/graph.h"
+#include "compiler/lower.h"
 #include "compiler/schedule.h"
 #include "isa/hardware_config.h"
 #include "isa/program.h"
@@ -20,9 +21,20 @@ struct CompileOptions {
   /// 0: no fusion, every tensor through DRAM. 1: tensors stay on chip. 2 and 3: fusion too. Results are equal.
   int optimization = 2;
   TilingLimits tiling;
-  std::vector<std::string> cpu_nodes;  ///< run these quantized nodes (ONNX names) on the CPU, in float
-  StageObserver observer;              ///< may be empty
+  StageObserver observer;  ///< may be empty
+  /// Every int8 value stays readable in the workspace after a run (OverlayStep::watches). Slower and larger; results
+  /// are equal.
+  bool debug_tensors = false;
+  std::vector<std::string> cpu_nodes = {};  ///< run these quantized nodes (ONNX names) on the CPU, in float
 };
+
+/// The quantized graph as it is lowered (nodes that run on the CPU rewritten, channel moves joined) and what became of
+/// it. Compile begins with this, reports ask for it.
+struct LoweredGraph {
+  Graph graph;
+  LoweredModel model;
+};
+Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options);
 
 /// The stages after quantization, in order: lower, place, tile, schedule, synchronize, encode.
 /// The graph must be a quantized graph (graph.h). Failure names node, operator, limit and the way out. The result has

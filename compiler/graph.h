@@ -72,6 +72,15 @@ struct Node {
   }
 };
 
+/// A node of the ONNX file, for reports: what the model's author wrote.
+struct SourceNode {
+  std::string name, op;                      ///< the name is unique, as Node::origin has it
+  std::vector<std::string> inputs, outputs;  ///< tensor names, "" where an optional one is left out
+  Shape shape;                               ///< of the first output; empty when not needed
+  bool constant = false;                     ///< the result does not depend on the model's inputs
+  bool needed = true;                        ///< some output of the model depends on it
+};
+
 /// The one intermediate form, float and quantized. Nodes are kept in execution order. Invariants, checked by Verify()
 /// after every pass: names unique; every value has at most one producer, before all its uses; shapes agree with the
 /// operator (InferShape); quantized operators have int8 activations with per-tensor parameters.
@@ -85,6 +94,7 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;  ///< activations in the model's order
   std::vector<ValueId> outputs;
+  std::vector<SourceNode> source;               ///< nodes of the ONNX file in execution order, unneeded ones last
   std::map<std::string, std::string> metadata;  ///< carried to reports: producer, opset, calibration, ...
 
   ValueId AddValue(Value value);

@@ -26,6 +26,7 @@ class PartitionBuilder {
         return std::move(s).failure().In("node '" + node.name + "' (" + std::string(Name(node.op)) + ")");
       }
     }
+    if (options_.separate) ListInside(nodes);
     XRUN_RETURN_IF_ERROR(BindOutputs(nodes));
     BindInputs();
     return std::move(partition_);
@@ -170,8 +171,9 @@ class PartitionBuilder {
       const int32_t in = inputs[i];
       const uint32_t dense = (at(in).channels + cp - 1) / cp;
       const bool same = at(in).scale == at(result).scale && at(in).zero_point == at(result).zero_point;
-      const bool in_place = same && producer_.contains(in) && !at(in).is_view() && !parents_.contains(in) &&
-                            !used.contains(in) && (axis == 0 || (at(in).channel_map.empty() && at(in).groups == dense));
+      const bool in_place = !options_.separate && same && producer_.contains(in) && !at(in).is_view() &&
+                            !parents_.contains(in) && !used.contains(in) &&
+                            (axis == 0 || (at(in).channel_map.empty() && at(in).groups == dense));
       used.insert(in);
       int32_t box = in;
       if (!in_place) {
@@ -270,7 +272,7 @@ class PartitionBuilder {
     DropIdentity(&box);
     const bool strided = step[0] != 1 || step[1] != 1;
     const bool same = at(in).scale == at(result).scale && at(in).zero_point == at(result).zero_point;
-    if (!strided && same) {
+    if (!strided && same && !options_.separate) {
       at(result) = box;
       MakeView(result, in, group0, static_cast<uint32_t>(begin[0]), static_cast<uint32_t>(begin[1]));
       ready_[result] = ready_.contains(in) ? ready_[in] : -1;
@@ -448,13 +450,33 @@ class PartitionBuilder {
     tensor_of_[node.outputs[0]] = layer.output;
   }
 
+  void ListInside(const std::vector<NodeId>& nodes) {
+    for (NodeId id : nodes) {
+      for (ValueId value : graph_.nodes[static_cast<size_t>(id)].outputs) {
+        const auto it = tensor_of_.find(value);
+        if (it == tensor_of_.end()) continue;
+        const OverlayTensor& t = at(it->second);
+        if (RootOf(t).base == kBaseWorkspace && !IsInput(t.parent == kNone ? it->second : t.parent)) {
+          partition_.inside.push_back({value, it->second});
+        }
+      }
+    }
+  }
+
+  const OverlayTensor& RootOf(const OverlayTensor& t) { return t.is_view() ? at(t.parent) : t; }
+
+  bool IsInput(int32_t tensor) const {
+    return std::any_of(partition_.inputs.begin(), partition_.inputs.end(),
+                       [&](const Partition::Port& port) { return port.tensor == tensor; });
+  }
+
   Status BindOutputs(const std::vector<NodeId>& nodes) {
     std::set<int32_t> bound;
     for (NodeId id : nodes) {
       for (ValueId value : graph_.nodes[static_cast<size_t>(id)].outputs) {
         if (!LeavesPartition(value) || !tensor_of_.contains(value)) continue;
         int32_t tensor = tensor_of_[value];
-        if (!ready_.contains(tensor) || at(tensor).is_view() || bound.contains(tensor)) {
+        if (options_.separate || !ready_.contains(tensor) || at(tensor).is_view() || bound.contains(tensor)) {
           // A view of an input, or of a tensor that is bound already: a register needs a copy of its own.
           XRUN_ASSIGN_OR_RETURN(tensor, AddCopy(tensor, value));
         }

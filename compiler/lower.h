@@ -132,7 +132,6 @@ struct Layer {
   uint32_t shift = 0;
 
   OutputStage out;
-  uint64_t macs = 0;
 };
 
 /// A maximal set of layers executed by one launch.
@@ -146,6 +145,9 @@ struct Partition {
     int32_t tensor = kNone;
   };
   std::vector<Port> inputs, outputs;
+  /// With LowerOptions::separate: every value computed inside and a tensor of the workspace that holds it, in order of
+  /// execution. Values that lie in an order of their own (between the halves of a channel shuffle) are left out.
+  std::vector<Port> inside;
 };
 
 /// A step of the lowered model: a partition, or a graph node for the CPU.
@@ -155,13 +157,16 @@ struct LoweredStep {
 };
 
 struct LoweredModel {
-  std::vector<NodePlace> places;  ///< of the graph's nodes
+  std::vector<Placement> places;  ///< of the graph's nodes
   std::vector<Partition> partitions;
   std::vector<LoweredStep> steps;
 };
 
 struct LowerOptions {
   bool fuse = true;  ///< output-stage fusion of tables and residual adds; changes no result
+  /// Every value in a tensor of its own in the workspace, none as a box of another or in an output register only: for
+  /// --debug-tensors. Changes no result.
+  bool separate = false;
 };
 
 /// Splits a quantized graph into overlay partitions and CPU nodes, as few launches as the order of nodes allows, and

@@ -69,8 +69,6 @@ Status LowerConv(const Graph& graph, const Node& node, const std::vector<Overlay
   XRUN_RETURN_IF_ERROR(CheckWindow(255, 31, *layer));
   const bool depthwise = layer->groups == in.channels && out.channels == in.channels && layer->groups > 1;
   layer->kind = depthwise ? LayerKind::kDepthwise : LayerKind::kConv;
-  layer->macs = uint64_t{out.channels} * out.height * out.width * (in.channels / layer->groups) * layer->kernel_h *
-                layer->kernel_w;
   return SetChannelParams(graph, node, layer);
 }
 
@@ -87,7 +85,6 @@ Status LowerFullyConnected(const Graph& graph, const Node& node, const std::vect
   layer->kind = LayerKind::kConv;
   layer->kernel_h = in.height;
   layer->kernel_w = in.width;
-  layer->macs = static_cast<uint64_t>(Elements(w.shape));
   XRUN_RETURN_IF_ERROR(CheckWindow(255, 31, *layer));
   return SetChannelParams(graph, node, layer);
 }

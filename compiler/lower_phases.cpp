@@ -63,7 +63,6 @@ uint32_t CellsWithPixel(uint32_t size, int64_t cell, int64_t pixel) {
 Status LowerConvTranspose(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                           Layer* layer) {
   const auto& attrs = node.as<ConvAttrs>();
-  const OverlayTensor& in = tensors[static_cast<size_t>(layer->input)];
   const OverlayTensor& out = tensors[static_cast<size_t>(layer->output)];
   const Value& w = graph.at(node.inputs[1]);
   if (attrs.stride[0] > kMaxCell || attrs.stride[1] > kMaxCell) {
@@ -77,8 +76,6 @@ Status LowerConvTranspose(const Graph& graph, const Node& node, const std::vecto
   layer->cell_w = static_cast<uint32_t>(attrs.stride[1]);
   layer->dilation_h = static_cast<uint32_t>(attrs.dilation[0] / std::gcd(attrs.dilation[0], attrs.stride[0]));
   layer->dilation_w = static_cast<uint32_t>(attrs.dilation[1] / std::gcd(attrs.dilation[1], attrs.stride[1]));
-  layer->macs = uint64_t{in.channels} * in.height * in.width * (out.channels / layer->groups) *
-                static_cast<uint64_t>(attrs.kernel[0] * attrs.kernel[1]);
   for (int64_t y = 0; y < attrs.stride[0]; ++y) {
     for (int64_t x = 0; x < attrs.stride[1]; ++x) {
       ConvPhase phase;
@@ -200,7 +197,8 @@ Status CheckResize(const Graph& graph, const Node& node) {
   const auto& attrs = node.as<ResizeAttrs>();
   const Shape &in = graph.at(node.inputs[0]).shape, &out = graph.at(node.outputs[0]).shape;
   if (attrs.mode == ResizeMode::kCubic) return Failure{"the overlay does not resize in mode cubic", ""};
-  if (in.size() != 4 || in[0] != out[0] || in[1] != out[1]) return Failure{"it resizes channels or batch", ""};
+  if (in.size() != 4 || attrs.scales.size() != 4 || in[0] != out[0] || in[1] != out[1])
+    return Failure{"it resizes channels or batch", ""};
   if (FromOnePixel(in)) return {};
   auto axes = MakeResizeAxes(graph, node);
   return axes.ok() ? Status() : Status(std::move(axes).failure());

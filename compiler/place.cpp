@@ -45,9 +45,14 @@ std::vector<LiveRange> LiveRanges(const Partition& partition) {
   return live;
 }
 
-uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip) {
-  const std::vector<LiveRange> live = LiveRanges(*partition);
+uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip, bool share_workspace) {
+  std::vector<LiveRange> live = LiveRanges(*partition);
   const uint64_t limit = config.activation_words() * kOnChipNumerator / kOnChipDenominator;
+  if (!share_workspace) {
+    for (LiveRange& l : live) {
+      if (l.last >= 0) l = {0, static_cast<int32_t>(partition->layers.size())};
+    }
+  }
   std::vector<Placed> on_chip, workspace;
   uint64_t workspace_bytes = 0;
   for (size_t i = 0; i < partition->tensors.size(); ++i) {

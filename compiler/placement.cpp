@@ -5,6 +5,7 @@
 #include "compiler/lower_layer.h"
 #include "compiler/lower_phases.h"
 #include "compiler/move_to_cpu.h"
+#include "compiler/quantize/select.h"
 
 namespace xrun::compiler {
 namespace {
@@ -45,7 +46,7 @@ bool HasOverlayForm(const Graph& graph, const Node& node) {
 
 /// A Quantize of a model input that nothing else reads, a Dequantize that makes a model output from the overlay's
 /// result.
-bool IsBorder(const Graph& graph, const Node& node, const std::vector<NodePlace>& places) {
+bool IsBorder(const Graph& graph, const Node& node, const std::vector<Placement>& places) {
   if (node.op == Op::kQuantize) {
     const ValueId in = node.inputs[0];
     if (std::find(graph.inputs.begin(), graph.inputs.end(), in) == graph.inputs.end()) return false;
@@ -65,27 +66,58 @@ bool IsBorder(const Graph& graph, const Node& node, const std::vector<NodePlace>
   return false;
 }
 
+Placement PlacementOfFloat(const Graph& graph, const Node& node) {
+  const std::string why = WhyNotQuantizable(graph, node);
+  if (!why.empty()) return {Place::kCpu, "float operator: " + why, HowToQuantize(node.op)};
+  if (graph.metadata.contains("calibration")) {
+    return {Place::kCpu, "float operator: stands between operators that stay float",
+            "it follows its neighbours: one of them on the overlay takes it along"};
+  }
+  return {Place::kCpu, "float operator: the model does not quantize it",
+          "put QuantizeLinear and DequantizeLinear behind it, or compile the float model"};
+}
+
 }  // namespace
 
-std::vector<NodePlace> PlaceNodes(const Graph& graph) {
-  std::vector<NodePlace> places(graph.nodes.size());
+std::string_view Name(Place place) {
+  switch (place) {
+    case Place::kOverlay:
+      return "overlay";
+    case Place::kCpu:
+      return "cpu";
+    case Place::kFolded:
+      return "folded";
+  }
+  return "unknown";
+}
+
+bool IsOverlayNode(const Graph& graph, const Node& node) {
+  return node.cpu_reason.empty() && IsQuantizedOperator(graph, node) && HasOverlayForm(graph, node);
+}
+
+std::vector<Placement> PlaceNodes(const Graph& graph) {
+  std::vector<Placement> places(graph.nodes.size());
   std::vector<NodeId> producer(graph.values.size(), kNone);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     for (ValueId out : node.outputs) producer[static_cast<size_t>(out)] = static_cast<NodeId>(i);
-    NodePlace& place = places[i];
+    Placement& place = places[i];
     if (!node.cpu_reason.empty()) {
-      place.reason = node.cpu_reason;
+      place = {Place::kCpu, node.cpu_reason, ""};
     } else if (IsBorder(graph, node, places)) {
-      place = {Place::kBorder, "conversion at the model's border, done by the runtime"};
-    } else if (node.op == Op::kQuantize || node.op == Op::kDequantize) {
-      place.reason = node.op == Op::kQuantize ? "converts to int8" : "converts to float";
+      place = {Place::kFolded, "conversion at the model's border, done by the runtime", ""};
+    } else if (node.op == Op::kQuantize) {
+      place = {Place::kCpu, "converts to int8", ""};
+    } else if (node.op == Op::kDequantize) {
+      place = {Place::kCpu, "converts to float for what follows", ""};
     } else if (!IsQuantizedOperator(graph, node)) {
-      place.reason = "float operator: the quantized graph leaves it in float";
-    } else if (!HasOverlayForm(graph, node)) {
-      place.reason = "the overlay has no instruction for it";
+      place = PlacementOfFloat(graph, node);
+    } else if (IsOverlayNode(graph, node)) {
+      place = {Place::kOverlay, "int8 operator", ""};
+    } else if (OnlyMoves(graph, node)) {
+      place = {Place::kCpu, "int8 operator that moves elements in a way the overlay's layout does not absorb", ""};
     } else {
-      place = {Place::kOverlay, "int8 operator"};
+      place = {Place::kCpu, "the overlay has no instruction for it", ""};
     }
     if (place.place != Place::kOverlay || !OnlyMoves(graph, node)) continue;
     // Moving what the CPU has just made is no reason for a launch.
@@ -94,7 +126,7 @@ std::vector<NodePlace> PlaceNodes(const Graph& graph) {
       const NodeId from = producer[static_cast<size_t>(in)];
       return from != kNone && places[static_cast<size_t>(from)].place == Place::kCpu;
     });
-    if (from_cpu) place = {Place::kCpu, "only moves what the CPU made"};
+    if (from_cpu) place = {Place::kCpu, "only moves what the CPU made", ""};
   }
   return places;
 }
@@ -120,7 +152,7 @@ bool OnlyMoves(const Graph& graph, const Node& node) {
   });
 }
 
-std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<NodePlace>& places) {
+std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<Placement>& places) {
   std::vector<bool> available(graph.values.size(), false);
   for (ValueId id : graph.inputs) available[static_cast<size_t>(id)] = true;
   std::vector<bool> done(graph.nodes.size(), false);
@@ -141,7 +173,7 @@ std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<NodePlac
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       const Node& node = graph.nodes[i];
       if (done[i] || !ready(node)) continue;
-      const bool border = places[i].place == Place::kBorder;
+      const bool border = places[i].place == Place::kFolded;
       if (!border && (places[i].place == Place::kOverlay) != overlay) continue;
       finish(i);
       --left;

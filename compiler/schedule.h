@@ -62,8 +62,10 @@ struct LiveRange {
 };
 std::vector<LiveRange> LiveRanges(const Partition& partition);
 
-/// Decides which tensors stay on chip and where the others lie in the workspace. Returns its size in bytes.
-uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip);
+/// Decides which tensors stay on chip and where the others lie in the workspace. Returns its size in bytes. With
+/// `share_workspace` tensors that do not live at the same time may lie at the same place.
+uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip,
+                      bool share_workspace = true);
 
 /// Assigns ring rows to segments so that a body acquires and releases a multiple of the ring.
 void AssignRing(Schedule* schedule, const HardwareConfig& config);

@@ -70,14 +70,16 @@ struct OverlayStep {
   std::vector<Binding> inputs, outputs;
   uint64_t workspace_bytes = 0;   ///< per request
   std::vector<NodeRange> ranges;  ///< of the bodies
-  /// Overlay-internal tensors that can be inspected (debug dumps): where in the workspace they lie when the body is
-  /// done.
+  /// Overlay-internal tensors that can be inspected (xcompile --debug-tensors), in order of execution: where in the
+  /// workspace they lie when the body is done.
   struct Watch {
     std::string name;
     uint64_t workspace_offset = 0;
     BufferLayout layout;
     float scale = 0.0F;
     int32_t zero_point = 0;
+    std::vector<int64_t> shape;  ///< the model's, as many elements as the layout has
+    uint32_t node = 0;           ///< that makes it: index into Program::nodes
   };
   std::vector<Watch> watches;
 };

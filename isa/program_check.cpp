@@ -89,6 +89,14 @@ Status CheckLayout(const BufferLayout& x, const HardwareConfig& config) {
   return {};
 }
 
+Status CheckElements(const BufferLayout& layout, const TensorDesc& tensor) {
+  uint64_t elements = 0;
+  const uint64_t factors[] = {layout.batch, layout.channels, layout.height, layout.width};
+  if (BoundedProduct(factors, kMaxBufferBytes, elements) && elements == Elements(tensor)) return {};
+  return Failure{
+      "its layout has " + std::to_string(elements) + " elements, its shape " + std::to_string(Elements(tensor)), ""};
+}
+
 class StructureCheck {
  public:
   explicit StructureCheck(const Program& program) : program_(program), known_(program.tensors.size(), false) {}
@@ -226,15 +234,22 @@ class StructureCheck {
     last = x.base;
     if (tensor.type != ElementType::kInt8) return Failure{name + ": crosses to the overlay and is not int8", ""};
     if (!(tensor.scale > 0)) return Failure{name + ": crosses to the overlay without a scale", ""};
-    if (Status s = CheckLayout(x.layout, program_.config); !s.ok()) return std::move(s).failure().In(name);
-    uint64_t elements = 0;
-    const uint64_t factors[] = {x.layout.batch, x.layout.channels, x.layout.height, x.layout.width};
-    if (!BoundedProduct(factors, kMaxBufferBytes, elements) || elements != Elements(tensor)) {
-      return Failure{name + ": its layout has " + std::to_string(elements) + " elements, its shape " +
-                         std::to_string(Elements(tensor)),
-                     ""};
-    }
+    Status s = CheckLayout(x.layout, program_.config);
+    if (s.ok()) s = CheckElements(x.layout, tensor);
+    if (!s.ok()) return std::move(s).failure().In(name);
     return {};
+  }
+
+  Status CheckWatch(const OverlayStep::Watch& w, uint64_t workspace_bytes) const {
+    XRUN_RETURN_IF_ERROR(CheckLayout(w.layout, program_.config));
+    if (w.workspace_offset > workspace_bytes ||
+        w.layout.Bytes(program_.config) > workspace_bytes - w.workspace_offset) {
+      return Failure{"lies outside the workspace", ""};
+    }
+    const TensorDesc tensor{w.name, ElementType::kInt8, w.shape, w.scale, w.zero_point};
+    XRUN_RETURN_IF_ERROR(CheckTensor(tensor));
+    XRUN_RETURN_IF_ERROR(CheckElements(w.layout, tensor));
+    return Node(w.node);
   }
 
   Status Overlay(const OverlayStep& x) {
@@ -253,11 +268,7 @@ class StructureCheck {
           ""};
     }
     for (const OverlayStep::Watch& w : x.watches) {
-      Status s = CheckLayout(w.layout, program_.config);
-      if (s.ok() && (w.workspace_offset > x.workspace_bytes ||
-                     w.layout.Bytes(program_.config) > x.workspace_bytes - w.workspace_offset)) {
-        s = Failure{"lies outside the workspace", ""};
-      }
+      Status s = CheckWatch(w, x.workspace_bytes);
       if (!s.ok()) return std::move(s).failure().In("watch " + Quoted(w.name));
     }
     return Ranges(x);

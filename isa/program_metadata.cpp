@@ -38,7 +38,7 @@ flatbuffers::Offset<fbs::Binding> Pack(Builder& b, const Binding& x) {
 flatbuffers::Offset<fbs::Watch> Pack(Builder& b, const OverlayStep::Watch& x) {
   const auto name = b.CreateString(x.name);
   const auto layout = Pack(b, x.layout);
-  return fbs::CreateWatch(b, name, x.workspace_offset, layout, x.scale, x.zero_point);
+  return fbs::CreateWatch(b, name, x.workspace_offset, layout, x.scale, x.zero_point, b.CreateVector(x.shape), x.node);
 }
 
 flatbuffers::Offset<fbs::OverlayStep> Pack(Builder& b, const OverlayStep& x) {
@@ -258,7 +258,8 @@ class Unpacker {
       step.ranges.push_back({r.node(), static_cast<Engine>(r.engine()), r.first(), r.count()});
     });
     Each(x.watches(), [&](const fbs::Watch& w) {
-      step.watches.push_back({String(w.name()), w.workspace_offset(), Layout(w.layout()), w.scale(), w.zero_point()});
+      step.watches.push_back({String(w.name()), w.workspace_offset(), Layout(w.layout()), w.scale(), w.zero_point(),
+                              Numbers<int64_t>(w.shape()), w.node()});
     });
     return step;
   }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "compiler/compile.h"
 #include "compiler/import/import_onnx.h"
 #include "compiler/passes/canonicalize.h"
 #include "compiler/quantize/absorb_qdq.h"
@@ -13,16 +14,18 @@
 #include "tools/common/tool.h"
 #include "tools/driver/estimate.h"
 #include "tools/driver/evaluate.h"
+#include "tools/driver/layer_errors.h"
+#include "tools/driver/tensors.h"
 
 namespace {
 
 using namespace xrun;
 
 struct EvalFlags {
-  std::string program, labels, float_model, device = "sim";
+  std::string program, labels, float_model, qdq, device = "sim";
   std::vector<std::string> data;
   tools::EvaluateOptions options;
-  int64_t limit = 0;
+  int64_t limit = 0, layers = 0;
   int jobs = 0;
 
   void AddTo(CLI::App& app) {
@@ -33,13 +36,22 @@ struct EvalFlags {
         ->allow_extra_args(false);
     app.add_option("--labels", labels, ".npy, IDX or text, one per sample; dirnames: the data's class directories")
         ->type_name("FILE|dirnames");
-    app.add_option("--float", float_model, "Float model to compare with")->type_name("FILE.onnx");
+    auto* float_flag = app.add_option("--float", float_model, "Float model to compare with")->type_name("FILE.onnx");
     app.add_option("--topk", options.top_k, "A label counts as found among the K best [1,5]")
         ->delimiter(',')
         ->check(CLI::PositiveNumber)
         ->type_name("K,K...");
     app.add_option("--label-offset", options.label_offset, "Added to every label [0]")->type_name("N");
     app.add_option("--limit", limit, "Only the first N samples")->check(CLI::PositiveNumber)->type_name("N");
+    auto* layers_flag =
+        app.add_option("--layers", layers,
+                       "Also each layer's error on the first N samples; needs --float, and --debug-tensors or --qdq")
+            ->check(CLI::PositiveNumber)
+            ->needs(float_flag)
+            ->type_name("N");
+    app.add_option("--qdq", qdq, "The program's quantized graph: --layers measures each layer on its own too")
+        ->needs(layers_flag)
+        ->type_name("FILE.onnx");
     app.add_option("-j,--jobs", jobs, "Threads [one per processor]")->check(CLI::Range(1, 1024))->type_name("N");
     app.add_option("--device", device, "sim, or sim:CONFIG to insist on a configuration [sim]")->type_name("DEVICE");
   }
@@ -75,6 +87,50 @@ Result<compiler::Graph> LoadFloatModel(const std::string& path, const api::Sessi
     return std::move(canonical).failure().In(path);
   }
   return graph;
+}
+
+/// What xquantize and xcompile --emit-qdq write.
+Result<compiler::Graph> LoadQuantizedGraph(const std::string& path, const api::Session& session) {
+  compiler::ImportOptions options;
+  for (const api::TensorInfo& t : session.inputs()) options.input_shapes[t.name] = t.shape;
+  XRUN_ASSIGN_OR_RETURN(compiler::Graph graph, compiler::ImportOnnx(path, options));
+  if (!compiler::HasQdq(graph)) {
+    return Failure{path + " is not quantized", "--qdq takes what xcompile --emit-qdq or xquantize wrote"};
+  }
+  Status canonical = compiler::Canonicalize(graph);
+  if (!canonical.ok()) return std::move(canonical).failure().In(path);
+  auto quantized = compiler::AbsorbQdq(graph);
+  if (!quantized.ok()) return std::move(quantized).failure().In(path);
+  return quantized;
+}
+
+/// The same quantized graph as a program that shows every tensor.
+Result<std::shared_ptr<const Program>> DebugProgram(const compiler::Graph& quantized, const HardwareConfig& config) {
+  compiler::CompileOptions options;
+  options.config = config;
+  options.debug_tensors = true;
+  XRUN_ASSIGN_OR_RETURN(Program program, compiler::Compile(quantized, options));
+  return std::make_shared<const Program>(std::move(program));
+}
+
+Result<std::vector<tools::LayerError>> EvaluateLayers(const EvalFlags& flags, const tools::LoadedSession& loaded,
+                                                      const compiler::Graph& float_model, const io::Dataset& data,
+                                                      tools::ProgressMode progress_mode) {
+  tools::LayerErrorInputs inputs{internal::ProgramOf(loaded.program), &float_model, nullptr, &data, flags.layers};
+  std::optional<compiler::Graph> quantized;
+  if (!flags.qdq.empty()) {
+    XRUN_ASSIGN_OR_RETURN(quantized, LoadQuantizedGraph(flags.qdq, loaded.session));
+    inputs.quantized = &*quantized;
+    XRUN_ASSIGN_OR_RETURN(const auto debug, DebugProgram(*quantized, inputs.program->config));
+    Status same = tools::CheckSameResults(inputs.program, debug, data, flags.layers);
+    if (!same.ok()) return std::move(same).failure().In(flags.qdq);
+    inputs.program = debug;
+  } else if (!tools::ShowsInsides(*inputs.program)) {
+    return Failure{flags.program + ": the program does not show its layers' results",
+                   "compile it with --debug-tensors, or give its quantized graph with --qdq"};
+  }
+  tools::Progress progress("measuring layers", std::min(flags.layers, data.runs()), progress_mode);
+  return tools::MeasureLayers(inputs, progress);
 }
 
 double Fraction(int64_t part, int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
@@ -142,7 +198,14 @@ Status Run(EvalFlags& flags, const tools::Tool& tool) {
                         tools::Evaluate(loaded.session, float_model ? &*float_model : nullptr, data,
                                         labels ? &*labels : nullptr, flags.options, progress));
   progress.Finish();
-  if (tool.common().text()) std::fputs(Report(result, flags, program, estimate, data).c_str(), stdout);
+  std::vector<tools::LayerError> layers;
+  if (flags.layers > 0) {
+    XRUN_ASSIGN_OR_RETURN(layers, EvaluateLayers(flags, loaded, *float_model, data, tool.common().progress_mode()));
+  }
+  if (tool.common().text()) {
+    std::fputs(Report(result, flags, program, estimate, data).c_str(), stdout);
+    if (flags.layers > 0) std::printf("\n%s", tools::Text(layers).c_str());
+  }
 
   nlohmann::ordered_json document;
   document["n"] = result.samples;
@@ -153,6 +216,10 @@ Status Run(EvalFlags& flags, const tools::Tool& tool) {
   document["host"] = {{"seconds", result.seconds},
                       {"samples_per_second", static_cast<double>(result.samples) / result.seconds},
                       {"jobs", flags.options.jobs}};
+  if (flags.layers > 0) {
+    document["layer_samples"] = std::min(flags.layers, data.runs());
+    document["layers"] = tools::ToJson(layers);
+  }
   const auto calibration = program.info.find("calibration");
   document["calibration"] = calibration == program.info.end() ? "" : calibration->second;
   return tool.WriteJson(document);

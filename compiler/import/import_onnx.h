@@ -46,6 +46,19 @@ struct SupportedOperator {
 };
 std::vector<SupportedOperator> SupportedOperators();
 
+/// An operator that is known and refused, and what to do about it; sorted by name.
+struct RefusedOperator {
+  std::string name, hint;
+};
+std::vector<RefusedOperator> RefusedOperators();
+
+/// Every node of a model file whose operator ImportOnnx does not know, where that stops at the first: in the file's
+/// order, with what to do about each. Fails like ImportOnnx for a file that is no model.
+struct RefusedNode {
+  std::string name, op, hint;
+};
+Result<std::vector<RefusedNode>> FindRefusedNodes(const std::filesystem::path& file);
+
 }  // namespace xrun::compiler
 
 #endif  // XRUN_COMPILER_IMPORT_IMPORT_ONNX_H_

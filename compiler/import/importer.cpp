@@ -55,15 +55,6 @@ Status CheckWeights(const std::string& name, const HostTensor& tensor) {
   return {};
 }
 
-/// What to call a node: its name, else its first output, as exporters that leave names out do.
-std::string NodeName(const onnx::NodeProto& node) {
-  if (!node.name().empty()) return node.name();
-  for (const std::string& output : node.output()) {
-    if (!output.empty()) return output;
-  }
-  return node.op_type();
-}
-
 /// A graph constant seen as a HostTensor: the result of a node that Emit evaluated.
 HostTensor HostView(const Value& value) {
   HostTensor tensor;
@@ -77,6 +68,14 @@ HostTensor HostView(const Value& value) {
 }
 
 }  // namespace
+
+std::string NodeName(const onnx::NodeProto& node) {
+  if (!node.name().empty()) return node.name();
+  for (const std::string& output : node.output()) {
+    if (!output.empty()) return output;
+  }
+  return node.op_type();
+}
 
 Result<Shape> Importer::InputShape(const NodeView& node, int i) const {
   const Symbol& symbol = symbols_.at(node.input(i));
@@ -530,7 +529,26 @@ Status Importer::ImportNode(const onnx::NodeProto& proto) {
       return node.Fail("output " + std::to_string(i) + " ('" + node.output(i) + "') is used, which is not supported");
     }
   }
+  RecordSource(proto, name, true);
   return {};
+}
+
+void Importer::RecordSource(const onnx::NodeProto& proto, const std::string& name, bool needed) {
+  SourceNode source;
+  source.name = name;
+  source.op = proto.op_type();
+  source.inputs.assign(proto.input().begin(), proto.input().end());
+  source.outputs.assign(proto.output().begin(), proto.output().end());
+  source.needed = needed;
+  for (const std::string& output : source.outputs) {
+    const auto found = symbols_.find(output);
+    if (!needed || found == symbols_.end()) continue;
+    const Symbol& symbol = found->second;
+    source.constant = symbol.constant.has_value();
+    source.shape = symbol.value != kNone ? graph_.at(symbol.value).shape : symbol.constant->shape;
+    break;
+  }
+  graph_.source.push_back(std::move(source));
 }
 
 Status Importer::DeclareOutputs(const onnx::GraphProto& graph) {
@@ -571,6 +589,11 @@ Result<Graph> Importer::Run(onnx::ModelProto& model) {
     }
   }
   for (int n : order) XRUN_RETURN_IF_ERROR(ImportNode(graph.node(n)));
+  const std::unordered_set<int> needed(order.begin(), order.end());
+  for (int n = 0; n < graph.node_size(); ++n) {
+    if (needed.count(n) != 0) continue;
+    RecordSource(graph.node(n), UniqueNodeName(NodeName(graph.node(n))), false);
+  }
   XRUN_RETURN_IF_ERROR(DeclareOutputs(graph));
   for (ValueId id : graph_.inputs) {
     const Value& input = graph_.at(id);

@@ -16,6 +16,9 @@
 
 namespace xrun::compiler {
 
+/// What to call a node: its name, else its first output, as exporters that leave names out do.
+std::string NodeName(const onnx::NodeProto& node);
+
 /// What is known of one ONNX tensor name. A constant stays outside of the graph until an operator reads it as a tensor:
 /// shapes, axes and clip bounds never enter the graph.
 struct Symbol {
@@ -98,6 +101,7 @@ class Importer {
   Status DeclareInputs(const onnx::GraphProto& graph);
   Result<std::vector<int>> Order(const onnx::GraphProto& graph);
   Status ImportNode(const onnx::NodeProto& proto);
+  void RecordSource(const onnx::NodeProto& proto, const std::string& name, bool needed);
   Status DeclareOutputs(const onnx::GraphProto& graph);
 
   const ImportOptions& options_;

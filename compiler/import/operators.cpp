@@ -8,7 +8,7 @@ namespace xrun::compiler {
 
 namespace {
 
-struct RefusedOperator {
+struct Refused {
   std::string_view name;
   std::string_view hint;
 };
@@ -22,7 +22,7 @@ constexpr std::string_view kNoEngine =
     "nothing here computes it: replace it by supported operators, or cut the model before it";
 
 /// Operators that users meet, refused with the way out; everything else that is unknown gets "did you mean".
-constexpr RefusedOperator kRefused[] = {
+constexpr Refused kRefused[] = {
     {"If", kControlFlow},
     {"Loop", kControlFlow},
     {"Scan", kControlFlow},
@@ -167,6 +167,14 @@ const OperatorRule* FindOperator(std::string_view name) {
   return found != rules.end() && found->name == name ? &*found : nullptr;
 }
 
+std::vector<RefusedOperator> RefusedOperators() {
+  std::vector<RefusedOperator> rows;
+  for (const Refused& refused : kRefused) rows.push_back({std::string(refused.name), std::string(refused.hint)});
+  std::sort(rows.begin(), rows.end(),
+            [](const RefusedOperator& a, const RefusedOperator& b) { return a.name < b.name; });
+  return rows;
+}
+
 Failure RefuseOperator(const onnx::NodeProto& node, const std::string& name) {
   const bool standard = node.domain().empty() || node.domain() == "ai.onnx";
   const std::string op = standard ? node.op_type() : node.domain() + "." + node.op_type();
@@ -177,7 +185,7 @@ Failure RefuseOperator(const onnx::NodeProto& node, const std::string& name) {
     if (node.domain() == "ai.onnx.ml") return {what, "tree ensembles and classical models cannot be compiled"};
     return {what, "only operators of the standard ONNX domain are: export without contrib or custom operators"};
   }
-  for (const RefusedOperator& refused : kRefused) {
+  for (const Refused& refused : kRefused) {
     if (refused.name == node.op_type()) return {what, std::string(refused.hint)};
   }
   return {what, DidYouMean(node.op_type())};

@@ -39,6 +39,7 @@ class Absorber {
  public:
   explicit Absorber(const Graph& from) : from_(from) {
     to_.name = from.name;
+    to_.source = from.source;
     to_.metadata = from.metadata;
     const size_t values = from.values.size();
     float_.assign(values, kNone);

@@ -29,6 +29,7 @@ class Builder {
  public:
   Builder(const Graph& from, const ActivationParams& params) : from_(from), params_(params) {
     to_.name = from.name;
+    to_.source = from.source;
     to_.metadata = from.metadata;
     float_.assign(from.values.size(), kNone);
     int8_.assign(from.values.size(), kNone);

@@ -101,6 +101,30 @@ std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
   }
 }
 
+std::string HowToQuantize(Op op) {
+  switch (op) {
+    case Op::kConv:
+    case Op::kConvTranspose:
+    case Op::kFullyConnected:
+      return "make weights and bias initializers of the model";
+    case Op::kMatMul:
+      return "with a constant second operand it is a FullyConnected, which has one";
+    case Op::kDiv:
+      return "write it as a Mul with the reciprocal";
+    case Op::kMin:
+    case Op::kMax:
+      return "with constant bounds write it as Clip";
+    case Op::kPRelu:
+      return "with one slope for all channels write it as LeakyRelu";
+    case Op::kPow:
+      return "with a constant exponent it has one";
+    case Op::kSoftmax:
+      return "at the end of a model leave it out: the order of the classes stays the same";
+    default:
+      return "";
+  }
+}
+
 std::vector<bool> SelectQuantized(const Graph& graph) {
   const size_t count = graph.nodes.size();
   std::vector<bool> selected(count);

@@ -14,6 +14,9 @@ bool KeepsParameters(Op op);
 /// Empty when the quantized form of the node exists (isa/README.md, arithmetic); else why not, for reports.
 std::string WhyNotQuantizable(const Graph& graph, const Node& node);
 
+/// What users can do about an operator without a quantized form; empty where nothing is known to help.
+std::string HowToQuantize(Op op);
+
 /// Which nodes become quantized operators: those that have a quantized form, without the ones that would only be an
 /// island of data movement or elementwise work between operators that stay float.
 std::vector<bool> SelectQuantized(const Graph& graph);

@@ -3,9 +3,11 @@
 // and XRUN_SEED=… runs that seed alone. XRUN_RANDOM_GRAPHS=N runs N seeds a test.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 
+#include "compiler/lower.h"
 #include "isa/hardware_config.h"
 #include "random_graph.h"
 #include "run_both.h"
@@ -129,6 +131,36 @@ TEST(Differential, RandomGraphs) {
     if (HasFatalFailure()) return;
   }
   EXPECT_LE(refused, static_cast<int>(seeds.size()) / 5);
+}
+
+/// --debug-tensors: outputs and every tensor inside equal the oracle's, and none is missing but what lies in an order
+/// of its own.
+TEST(Differential, DebugTensors) {
+  const auto& configs = BuiltInConfigs();
+  for (const uint64_t seed : Seeds(700000, 300)) {
+    const Graph graph = seed % 3 == 0 ? RandomLayer(seed) : RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Tensors want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    CompileOptions options;
+    options.config = configs[seed % configs.size()];
+    options.debug_tensors = true;
+    auto program = compiler::Compile(graph, options);
+    ASSERT_TRUE(program.ok()) << "XRUN_SEED=" << seed << " " << program.failure().ToString();
+    const Tensors got = RunProgram(*program, inputs, 2, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    ASSERT_EQ(Difference(got, want), "") << "XRUN_SEED=" << seed << " " << options.config.name;
+    for (const compiler::Node& node : graph.nodes) {
+      if (!compiler::IsOverlayNode(graph, node) || node.op == Op::kReshape || node.op == Op::kTranspose) continue;
+      const std::string& name = graph.at(node.outputs[0]).name;
+      const bool shown = std::any_of(program->overlay_steps.begin(), program->overlay_steps.end(), [&](const auto& s) {
+        return std::any_of(s.watches.begin(), s.watches.end(),
+                           [&](const auto& w) { return program->nodes[w.node].name == node.name; });
+      });
+      EXPECT_TRUE(shown) << "XRUN_SEED=" << seed << " " << name;
+    }
+  }
 }
 
 /// Every configuration and several tilings for the same graph: one quantized graph, one set of bytes.

@@ -43,7 +43,7 @@ void CheckOnAllConfigurations(const compiler::Graph& graph) {
           std::pair{1, parts}}) {
       SCOPED_TRACE(config.name + " -O" + std::to_string(optimization) + " rows=" + std::to_string(tiling.rows) +
                    " in-groups=" + std::to_string(tiling.in_groups));
-      auto program = compiler::Compile(graph, {config, optimization, tiling, {}, {}});
+      auto program = compiler::Compile(graph, {config, optimization, tiling, {}});
       ASSERT_TRUE(program.ok()) << program.failure().ToString();
       const Tensors got = RunProgram(*program, inputs, 2, &error);
       ASSERT_EQ(error, "");

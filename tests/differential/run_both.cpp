@@ -93,6 +93,12 @@ Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, 
       ForEachElement(b.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(data[o]); });
       outputs[program.tensors[b.tensor].name] = y;
     }
+    for (const OverlayStep::Watch& w : step.watches) {
+      std::vector<int8_t>& y = outputs[w.name];
+      y.resize(size_t{w.layout.channels} * w.layout.height * w.layout.width);
+      const uint8_t* from = memory[0][kBaseWorkspace].data() + w.workspace_offset;
+      ForEachElement(w.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(from[o]); });
+    }
   }
   return outputs;
 }

@@ -380,7 +380,7 @@ TEST(CompilerPasses, ObserverSeesEveryPassAndSkippedPassesAreSkipped) {
   EXPECT_EQ(std::count(seen.begin(), seen.end(), "fuse_activation"), 0);
   ASSERT_TRUE(compiler::Canonicalize(graph, observer).ok());
   EXPECT_EQ(changed, std::vector<std::string>{"fuse_activation"});
-  EXPECT_EQ(compiler::CanonicalizationPasses().size(), 7U);
+  EXPECT_EQ(compiler::CanonicalizationPasses().size(), 8U);
 }
 
 TEST(CompilerText, OneLinePerNode) {

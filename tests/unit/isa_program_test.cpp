@@ -47,7 +47,7 @@ Program FullProgram() {
   p.cpu_steps = {{"Softmax", {{"axis", {-1.0}}, {"pads", {0.5, 2.0}}}, {1, -1, 2, 4}, {3}, 1}};
   p.steps.push_back({Step::Kind::kCpu, 0});
   p.outputs = {3, 1};
-  p.overlay_steps[0].watches = {{"inner", 32, {1, 8, 1, 4, 1, {}}, 0.125F, 5}};
+  p.overlay_steps[0].watches = {{"inner", 32, {1, 8, 1, 4, 1, {}}, 0.125F, 5, {1, 8, 4}, 1}};
   p.overlay_steps[0].inputs[0].layout.channel_map = {7, 6, 5, 4, 3, 2, 1, 0};
   p.preprocessing = R"({"scale": 1})";
   p.info = {{"calibration", "mse"}, {"compiler", "0.1"}, {"options", "-O2"}};
@@ -84,6 +84,8 @@ TEST(IsaProgram, RoundTrip) {
   EXPECT_EQ(q.nodes[1].reason, "needs exact sums");
   EXPECT_EQ(q.overlay_steps[0].inputs[0].layout.channel_map.front(), 7U);
   EXPECT_EQ(q.overlay_steps[0].watches[0].workspace_offset, 32U);
+  EXPECT_EQ(q.overlay_steps[0].watches[0].shape, (std::vector<int64_t>{1, 8, 4}));
+  EXPECT_EQ(q.overlay_steps[0].watches[0].node, 1U);
   EXPECT_EQ(q.overlay_steps[0].ranges[0].engine, kConv);
   EXPECT_EQ(q.preprocessing, p.preprocessing);
   EXPECT_EQ(q.info, p.info);
@@ -232,6 +234,15 @@ TEST(IsaProgram, StructureIsChecked) {
        [](Program& p) { p.overlay_steps[0].watches[0].workspace_offset = 33; }},
       {"watch 'inner': lies outside the workspace",
        [](Program& p) { p.overlay_steps[0].watches[0].workspace_offset = UINT64_MAX; }},
+      {"watch 'inner': names node 2 of 2", [](Program& p) { p.overlay_steps[0].watches[0].node = 2; }},
+      {"watch 'inner': its layout has 32 elements, its shape 24",
+       [](Program& p) {
+         p.overlay_steps[0].watches[0].shape = {8, 3};
+       }},
+      {"watch 'inner': has a dimension of -8",
+       [](Program& p) {
+         p.overlay_steps[0].watches[0].shape = {-8, -4};
+       }},
       {"node range 0: names node 5 of 2", [](Program& p) { p.overlay_steps[0].ranges[0].node = 5; }},
       {"node range 0: ends at instruction 2 of 1", [](Program& p) { p.overlay_steps[0].ranges[0].count = 2; }},
       {"node range 0: ends at instruction 4294967296 of 1",

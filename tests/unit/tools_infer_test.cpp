@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "tools/driver/infer.h"
+#include "tools/driver/tensors.h"
 
 namespace xrun::tools {
 namespace {
@@ -24,6 +25,12 @@ class Files : public testing::Test {
 };
 
 using Outputs = Files;
+
+/// A reference file against outputs, as xinfer --compare does for several runs.
+Status CompareWith(const std::string& path, const io::NamedArrays& outputs, double atol = 0) {
+  XRUN_ASSIGN_OR_RETURN(const io::NamedArrays expected, LoadReference(path, outputs));
+  return CompareOutputs(path, expected, outputs, atol);
+}
 
 TEST_F(Outputs, OneToNpyAllToNpz) {
   const io::NamedArrays outputs = {{"a", io::Array::Of<float>({2}, {1, 2})}, {"b", io::Array::Of<int8_t>({1}, {3})}};
@@ -54,6 +61,15 @@ TEST_F(Outputs, CompareRefusesOtherNamesAndSizes) {
   ASSERT_TRUE(io::SaveNpz(Path("size.npz"), {{"y", io::Array::Of<float>({1}, {1})}}).ok());
   EXPECT_FALSE(CompareWith(Path("size.npz"), outputs).ok());
   EXPECT_FALSE(CompareWith(Path("absent.npz"), outputs).ok());
+}
+
+TEST_F(Outputs, ToleranceIsAbsolute) {
+  ASSERT_TRUE(io::SaveNpz(Path("near.npz"), {{"y", io::Array::Of<float>({2}, {1, 2.5F})}}).ok());
+  const io::NamedArrays outputs = {{"y", io::Array::Of<float>({2}, {1.25F, 2})}};
+  EXPECT_TRUE(CompareWith(Path("near.npz"), outputs, 0.5).ok());
+  const Status differs = CompareWith(Path("near.npz"), outputs, 0.25);
+  ASSERT_FALSE(differs.ok());
+  EXPECT_NE(differs.failure().message.find("first at [1]"), std::string::npos) << differs.failure().message;
 }
 
 TEST_F(Outputs, NanEqualsNan) {

@@ -184,16 +184,23 @@ void Tool::Warn(const std::string& message) const {
   if (!common_.quiet) std::fprintf(stderr, "%s: warning: %s\n", name_.c_str(), message.c_str());
 }
 
-Status Tool::WriteJson(const nlohmann::ordered_json& document) const {
-  if (!common_.json) return {};
+std::string JsonText(const nlohmann::ordered_json& document) {
   nlohmann::ordered_json whole;
   whole["schema"] = 1;
   whole.update(document);
   // Names out of hostile models need not be UTF-8: replaced, never thrown over.
-  const std::string text = whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  if (*common_.json != "-") return io::WriteFileAtomic(*common_.json, text);
+  return whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+Status PrintJson(const nlohmann::ordered_json& document) {
+  const std::string text = JsonText(document);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return FlushStdout();
+}
+
+Status Tool::WriteJson(const nlohmann::ordered_json& document) const {
+  if (!common_.json) return {};
+  return *common_.json == "-" ? PrintJson(document) : io::WriteFileAtomic(*common_.json, JsonText(document));
 }
 
 }  // namespace xrun::tools

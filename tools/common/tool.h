@@ -73,6 +73,11 @@ class Tool {
 /// Ends as a usage error when `status` has a failure: for texts of flags parsed by library functions.
 void CheckUsage(const std::string& flag, const Status& status);
 
+/// A document of ours: `document` with "schema": 1 in front, indented, a line break at the end.
+std::string JsonText(const nlohmann::ordered_json& document);
+/// JsonText on stdout.
+Status PrintJson(const nlohmann::ordered_json& document);
+
 /// Flushes stdout; a full disk or closed pipe behind it is a failure, not a silent loss.
 Status FlushStdout();
 

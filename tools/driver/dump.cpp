@@ -212,6 +212,13 @@ std::string TensorsText(const Program& program) {
       }
     }
     text += bindings.ToString(2);
+    if (step.watches.empty()) continue;
+    Table watches({{"inside"}, {"node"}, {"shape"}, {"layout"}, {"workspace offset", Table::Align::kRight}});
+    for (const OverlayStep::Watch& w : step.watches) {
+      watches.AddRow({w.name, program.nodes[w.node].name, io::ShapeText(w.shape), LayoutText(w.layout),
+                      std::to_string(w.workspace_offset)});
+    }
+    text += watches.ToString(2);
   }
   return text;
 }

@@ -1,12 +1,15 @@
 #ifndef XRUN_TOOLS_DRIVER_DUMP_H_
 #define XRUN_TOOLS_DRIVER_DUMP_H_
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "isa/program.h"
 #include "isa/result.h"
+#include "simulator/timing_model.h"
 
 namespace xrun::tools {
 
@@ -48,6 +51,18 @@ Result<uint32_t> FindNode(const Program& program, const std::string& name);
 /// Each node's place and the instructions that work for it.
 std::string MapText(const Program& program);
 nlohmann::ordered_json MapJson(const Program& program);
+
+/// What one node cost in the simulator's timed mode, one request, cold.
+struct LayerProfile {
+  size_t step = 0;              ///< overlay step
+  uint32_t node = 0;            ///< index into Program::nodes
+  uint64_t start = 0, end = 0;  ///< in cycles from the launch
+  std::array<uint64_t, kEngines> busy{};
+  uint64_t dram_bytes = 0;
+  std::array<uint64_t, simulator::kStallCauses> waited{};  ///< cycles its instructions stood still, by cause
+};
+/// Of every node that has instructions, in order of steps and nodes.
+Result<std::vector<LayerProfile>> ProfileLayers(const Program& program);
 
 /// The simulator's timed mode of every overlay step for one request: cycles of each node, what kept each engine busy or
 /// waiting, bytes moved.

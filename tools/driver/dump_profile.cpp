@@ -151,6 +151,22 @@ nlohmann::ordered_json StepJson(const Program& program, const OverlayStep& step,
 
 }  // namespace
 
+Result<std::vector<LayerProfile>> ProfileLayers(const Program& program) {
+  std::vector<LayerProfile> layers;
+  for (size_t s = 0; s < program.overlay_steps.size(); ++s) {
+    const OverlayStep& step = program.overlay_steps[s];
+    const auto prepared = simulator::Prepare(program, step);
+    XRUN_ASSIGN_OR_RETURN(const TimingReport report, simulator::SimulateTiming(*prepared, {.requests = 1}));
+    const std::vector<NodeCost> costs = CostsOf(program, step, report);
+    for (const simulator::NodeTime& node : report.nodes) {
+      if (std::accumulate(node.busy.begin(), node.busy.end(), uint64_t{0}) == 0) continue;
+      const NodeCost& cost = costs[node.node];
+      layers.push_back({s, node.node, node.start, node.end, node.busy, cost.dram_bytes, cost.waited});
+    }
+  }
+  return layers;
+}
+
 Result<Profile> ProfileProgram(const Program& program) {
   Profile profile;
   const std::string assumptions = Assumptions(program.config);

@@ -11,6 +11,7 @@
 #include "runtime/io/suggest.h"
 #include "tools/common/format.h"
 #include "tools/driver/classify.h"
+#include "tools/driver/tensors.h"
 
 namespace xrun::tools {
 namespace {
@@ -75,31 +76,6 @@ Named MakeNamed(const std::string& name, api::DType type, Void* data, size_t cou
       break;
   }
   return span(float{});
-}
-
-double ValueAt(const io::Array& array, int64_t i) {
-  switch (array.type) {
-    case io::ElementType::kFloat64:
-      return array.data<double>()[i];
-    case io::ElementType::kInt64:
-      return static_cast<double>(array.data<int64_t>()[i]);
-    case io::ElementType::kInt32:
-      return array.data<int32_t>()[i];
-    default: {
-      float value = 0;
-      io::CopyAsFloat32(array, i, 1, &value);
-      return value;
-    }
-  }
-}
-
-std::string IndexText(const std::vector<int64_t>& shape, int64_t flat) {
-  std::string text;
-  for (size_t axis = shape.size(); axis-- > 0;) {
-    text = std::to_string(flat % shape[axis]) + (text.empty() ? "" : ",") + text;
-    flat /= shape[axis];
-  }
-  return "[" + text + "]";
 }
 
 std::string Number(double value) {
@@ -279,43 +255,14 @@ Status WriteOutputs(const std::vector<std::string>& targets, const io::NamedArra
   return {};
 }
 
-Status CompareWith(const std::string& reference, const io::NamedArrays& outputs) {
-  io::NamedArrays expected;
-  if (EndsWith(reference, ".npy")) {
-    if (outputs.size() != 1) return Failure{reference + ": several outputs are compared with a .npz", ""};
-    XRUN_ASSIGN_OR_RETURN(expected[outputs.begin()->first], io::LoadNpy(reference));
-  } else {
-    XRUN_ASSIGN_OR_RETURN(expected, io::LoadNpz(reference));
-    if (expected.size() == 1 && outputs.size() == 1 && !outputs.contains(expected.begin()->first)) {
-      expected = {{outputs.begin()->first, std::move(expected.begin()->second)}};
-    }
-  }
+Status CompareOutputs(const std::string& reference, const io::NamedArrays& expected, const io::NamedArrays& outputs,
+                      double atol) {
   std::vector<std::string> names;
   for (const auto& [name, array] : outputs) names.push_back(name);
   for (const auto& [name, want] : expected) {
     const auto it = outputs.find(name);
     if (it == outputs.end()) return UnknownName("output", name, names).In(reference);
-    const io::Array& got = it->second;
-    if (got.size() != want.size()) {
-      return Failure{"output '" + name + "' is " + io::ShapeText(got.shape) + ", in " + reference + " it is " +
-                         io::ShapeText(want.shape),
-                     ""};
-    }
-    int64_t first = -1, differing = 0;
-    double largest = 0;
-    for (int64_t i = 0; i < got.size(); ++i) {
-      const double a = ValueAt(got, i), b = ValueAt(want, i);
-      if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-      if (first < 0) first = i;
-      ++differing;
-      largest = std::max(largest, std::isnan(a - b) ? std::numeric_limits<double>::infinity() : std::abs(a - b));
-    }
-    if (differing == 0) continue;
-    return Failure{"output '" + name + "' differs from " + reference + " first at " + IndexText(got.shape, first) +
-                       ": " + Number(ValueAt(got, first)) + ", expected " + Number(ValueAt(want, first)) + "; " +
-                       std::to_string(differing) + " of " + std::to_string(got.size()) +
-                       " elements differ, by at most " + Number(largest),
-                   ""};
+    XRUN_RETURN_IF_ERROR(CompareArray("output '" + name + "'", it->second, reference, want, atol));
   }
   return {};
 }

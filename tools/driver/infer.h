@@ -54,9 +54,9 @@ Result<io::NamedArrays> RunAll(api::Session& session, const Inputs& inputs, bool
 /// Writes outputs to `[NAME=]PATH` each: .npz takes all, .npy one.
 Status WriteOutputs(const std::vector<std::string>& targets, const io::NamedArrays& outputs);
 
-/// The first element in which `outputs` and the arrays of a reference file (.npz, or .npy for a single output) differ
-/// is a failure that names it with both values, how many differ and by how much at most.
-Status CompareWith(const std::string& reference, const io::NamedArrays& outputs);
+/// Compares outputs with those of LoadReference (tensors.h); the failure names the first that differs and the element.
+Status CompareOutputs(const std::string& reference, const io::NamedArrays& expected, const io::NamedArrays& outputs,
+                      double atol);
 
 /// Shape, range and the five largest elements of each output's first rows, for people.
 std::string OutputsText(const io::NamedArrays& outputs, const api::Session& session);
