@@ -6,6 +6,7 @@
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
 #include "compiler/passes/passes.h"
+#include "compiler/tokens_to_planes.h"
 
 namespace xrun::compiler {
 namespace {
@@ -62,6 +63,7 @@ Status MoveNamedNodes(const std::vector<std::string>& names, Graph* graph) {
 Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options) {
   LoweredGraph result{quantized, {}};
   Graph& graph = result.graph;
+  TokensToPlanes(graph);
   if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
   XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
   const LowerOptions lower{.fuse = options.optimization >= 2 && !options.debug_tensors,
