@@ -67,6 +67,11 @@ WeightLayout LayoutOf(const Graph& graph, const Node& node) {
   return layout;
 }
 
+bool OnGrid(const Graph& graph, const Node& node) {
+  const Value& weights = graph.at(node.inputs[1]);
+  return GridStep(weights.data<float>(), static_cast<size_t>(Elements(weights.shape))) > 0;
+}
+
 Result<std::vector<float>> WeightScales(const Graph& graph, const Node& node, float input_scale) {
   const WeightLayout layout = LayoutOf(graph, node);
   const float* weights = graph.at(node.inputs[1]).data<float>();

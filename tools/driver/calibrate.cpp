@@ -23,9 +23,6 @@ struct Shared {
   }
 };
 
-/// Runs that second-order sums are made of: more tell little more, since each gives hundreds of positions a layer.
-constexpr int64_t kMostMomentRuns = 64;
-
 using Inputs = std::vector<std::span<const float>>;
 
 Inputs InputsOf(const compiler::Graph& graph, const io::Feed& feed) {
@@ -80,14 +77,12 @@ Result<compiler::Calibration> Calibrate(const compiler::Graph& graph, const io::
   return std::move(calibrators[0].calibration());
 }
 
-int64_t MomentRuns(const io::Dataset& data) { return std::min(data.runs(), kMostMomentRuns); }
-
-Status CollectMoments(const io::Dataset& data, const compiler::Graph& graph, compiler::MomentCollector& collector,
-                      Progress& progress) {
-  const int64_t runs = MomentRuns(data);
+Status FeedSome(const io::Dataset& data, const compiler::Graph& graph, int64_t count, Progress& progress,
+                const std::function<Status(std::span<const std::span<const float>>)>& add) {
+  const int64_t runs = std::min(data.runs(), count);
   for (int64_t i = 0; i < runs; ++i) {
     XRUN_ASSIGN_OR_RETURN(const io::Feed feed, data.Get(i * data.runs() / runs));
-    XRUN_RETURN_IF_ERROR(collector.Add(InputsOf(graph, feed)));
+    XRUN_RETURN_IF_ERROR(add(InputsOf(graph, feed)));
     progress.Advance();
   }
   return {};

@@ -1,8 +1,9 @@
 #ifndef XRUN_TOOLS_DRIVER_CALIBRATE_H_
 #define XRUN_TOOLS_DRIVER_CALIBRATE_H_
 
+#include <functional>
+
 #include "compiler/quantize/calibrate.h"
-#include "compiler/quantize/input_moments.h"
 #include "runtime/io/dataset.h"
 #include "tools/common/progress.h"
 
@@ -16,11 +17,9 @@ std::vector<io::InputSpec> InputSpecsOf(const compiler::Graph& graph);
 Result<compiler::Calibration> Calibrate(const compiler::Graph& graph, const io::Dataset& data, int jobs,
                                         Progress& progress);
 
-/// Feeds evenly spread runs of `data` through `collector`, one after the other.
-Status CollectMoments(const io::Dataset& data, const compiler::Graph& graph, compiler::MomentCollector& collector,
-                      Progress& progress);
-/// How many runs CollectMoments takes of a data set.
-int64_t MomentRuns(const io::Dataset& data);
+/// Feeds `count` evenly spread runs of `data` (all of them, if there are fewer) to `add`, one after the other.
+Status FeedSome(const io::Dataset& data, const compiler::Graph& graph, int64_t count, Progress& progress,
+                const std::function<Status(std::span<const std::span<const float>>)>& add);
 
 }  // namespace xrun::tools
 

@@ -9,6 +9,7 @@
 #include "compiler/import/import_onnx.h"
 #include "compiler/passes/canonicalize.h"
 #include "compiler/quantize/absorb_qdq.h"
+#include "compiler/quantize/equalize.h"
 #include "compiler/quantize/synthetic_inputs.h"
 #include "runtime/io/dataset.h"
 #include "tools/common/table.h"
@@ -41,6 +42,10 @@ std::string StatsText(const compiler::Graph& graph, const compiler::Calibration&
          table.ToString();
 }
 
+/// Runs that the reach of channels and second-order sums are measured on: more tell little more, since each gives
+/// hundreds of positions a layer.
+constexpr int64_t kReachRuns = 16, kMomentRuns = 64;
+
 struct Learnt {
   compiler::Calibration calibration;
   std::optional<std::vector<compiler::InputMoments>> moments;
@@ -54,7 +59,8 @@ compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
           .correct_bias = options.bias_correction == "on"};
 }
 
-Result<Learnt> RunCalibration(const compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
+/// Calibrates `graph`, and equalizes it before.
+Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
                               QuantizedModel& model) {
   Learnt learnt;
   const CalibrationOptions& options = flags.calibration;
@@ -75,13 +81,21 @@ Result<Learnt> RunCalibration(const compiler::Graph& graph, const ModelFlags& fl
   model.calibration = options.method + ", " + std::to_string(data.samples()) + " samples of " + data.Describe();
   std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
   const compiler::QuantizeOptions quantize = OptionsOf(options);
-  const bool second_order = quantize.round_by_data || quantize.correct_bias;
-  Progress progress("calibrating", data.runs() + (second_order ? MomentRuns(data) : 0), progress_mode);
+  const bool equalize = options.equalization == "on", second_order = quantize.round_by_data || quantize.correct_bias;
+  const int64_t runs = data.runs() + (equalize ? std::min(data.runs(), kReachRuns) : 0) +
+                       (second_order ? std::min(data.runs(), kMomentRuns) : 0);
+  Progress progress("calibrating", runs, progress_mode);
+  if (equalize) {
+    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, flags.Jobs()));
+    XRUN_RETURN_IF_ERROR(FeedSome(data, graph, kReachRuns, progress, [&](auto inputs) { return ranges.Add(inputs); }));
+    compiler::SplitByReach(graph, ranges.ranges());
+    compiler::Equalize(graph, ranges.ranges());
+  }
   XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   if (!second_order) return learnt;
-  XRUN_ASSIGN_OR_RETURN(compiler::MomentCollector collector,
-                        compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
-  XRUN_RETURN_IF_ERROR(CollectMoments(data, graph, collector, progress));
+  XRUN_ASSIGN_OR_RETURN(auto collector, compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
+  XRUN_RETURN_IF_ERROR(
+      FeedSome(data, graph, kMomentRuns, progress, [&](auto inputs) { return collector.Add(inputs); }));
   learnt.moments = collector.Take();
   return learnt;
 }
