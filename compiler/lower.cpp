@@ -331,12 +331,24 @@ class PartitionBuilder {
     return {};
   }
 
-  /// Channels picked by constant indices: a view of the groups that hold them.
+  /// Channels picked by constant indices: a view of the groups that hold them. Where one is picked twice, a copy: a
+  /// view has at each place one channel.
   Status AddGather(NodeId id, const Node& node) {
     XRUN_ASSIGN_OR_RETURN(int32_t in, TensorOf(node.inputs[0], true));
     XRUN_ASSIGN_OR_RETURN(in, Boxable(in, node.inputs[0], id));
     XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
     const auto* indices = graph_.at(node.inputs[1]).data<int64_t>();
+    if (std::set<int64_t>(indices, indices + at(result).channels).size() != at(result).channels) {
+      OverlayTensor picked = at(in);
+      picked.channels = at(result).channels;
+      XRUN_ASSIGN_OR_RETURN(Layer layer, IdentityLayer(picked, at(result)));
+      std::copy_n(indices, picked.channels, layer.source.begin());
+      layer.input = in;
+      layer.output = result;
+      producer_[result] = static_cast<int32_t>(partition_.layers.size());
+      AddLayer(std::move(layer), id);
+      return {};
+    }
     std::vector<uint32_t> physical;
     for (uint32_t c = 0; c < at(result).channels; ++c)
       physical.push_back(at(in).Physical(static_cast<uint32_t>(indices[c])));

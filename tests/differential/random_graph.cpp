@@ -232,7 +232,7 @@ ValueId GraphMaker::Unary(ValueId x) {
   const float sx = ScaleOf(graph.at(x));
   UnaryFunction f;
   float scale = sx;
-  switch (Pick(0, 5)) {
+  switch (Pick(0, 15)) {
     case 0:
       f = {UnaryKind::kHardSwish, 0, 0};
       break;
@@ -251,10 +251,70 @@ ValueId GraphMaker::Unary(ValueId x) {
       f = {UnaryKind::kTanh, 0, 0};
       scale = 1.0F / 128;
       break;
+    case 5:
+      f = {UnaryKind::kElu, 0.7F, 0};
+      break;
+    case 6:
+      f = {UnaryKind::kSoftplus, 0, 0};
+      break;
+    case 7:
+      f = {UnaryKind::kGelu, 0, 0};
+      break;
+    case 8:
+      f = {UnaryKind::kMish, 0, 0};
+      break;
+    case 9:
+      f = {UnaryKind::kNeg, 0, 0};
+      break;
+    case 10:
+      f = {UnaryKind::kAbs, 0, 0};
+      break;
+    case 11:
+      f = {UnaryKind::kErf, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 12:
+      return AddNode(Op::kUnary, UnaryAttrs{RandomChain()}, {x}, graph.at(x).shape, Jitter(sx), false);
     default:
-      f = {UnaryKind::kLeakyRelu, 0.1F, 0};
+      f = {UnaryKind::kLeakyRelu, static_cast<double>(Chance(50) ? 0.1F : Jitter(0.2F)), 0};
   }
   return AddNode(Op::kUnary, UnaryAttrs{{f}}, {x}, graph.at(x).shape, Jitter(scale), false);
+}
+
+std::vector<UnaryFunction> GraphMaker::RandomChain() {
+  const auto number = [&](float scale) { return static_cast<double>(Jitter(scale)); };
+  std::vector<UnaryFunction> chain;
+  for (int64_t n = Pick(2, 4); n > 0; --n) {
+    switch (Pick(0, 7)) {
+      case 0:
+        chain.push_back({UnaryKind::kAffine, Chance(50) ? number(0.9F) : -number(1.1F), number(0.3F)});
+        break;
+      case 1:
+        chain.push_back({UnaryKind::kLeakyRelu, number(0.2F), 0});
+        break;
+      case 2:
+        chain.push_back({UnaryKind::kAbs, 0, 0});
+        chain.push_back({UnaryKind::kSqrt, 0, 0});
+        break;
+      case 3:
+        chain.push_back({UnaryKind::kPowConst, static_cast<double>(Pick(2, 3)), 0});
+        break;
+      case 4:
+        chain.push_back({UnaryKind::kClip, -number(0.8F), number(1.1F)});
+        break;
+      case 5:
+        chain.push_back({UnaryKind::kAbs, 0, 0});
+        chain.push_back({UnaryKind::kAffine, 1, number(0.5F)});
+        chain.push_back({Chance(50) ? UnaryKind::kReciprocal : UnaryKind::kLog, 0, 0});
+        break;
+      case 6:
+        chain.push_back({UnaryKind::kExp, 0, 0});
+        break;
+      default:
+        chain.push_back({Chance(50) ? UnaryKind::kSilu : UnaryKind::kHardSwish, 0, 0});
+    }
+  }
+  return chain;
 }
 
 ValueId GraphMaker::Flatten(ValueId x) {
@@ -350,7 +410,25 @@ Graph RandomLayer(uint64_t seed) {
   const int64_t c = m.Channels(50);
   ValueId x = m.Input({1, c, h, w});
   ValueId y = kNone;
-  switch (m.Pick(0, 10)) {
+  switch (m.Pick(0, 14)) {
+    case 11:
+      y = m.Resize(x, 4);
+      break;
+    case 12: {
+      const int64_t block = m.Pick(2, 3);
+      x = m.Input({1, m.Channels(12) * block * block, h, w});
+      y = m.DepthToSpace(x, block);
+      break;
+    }
+    case 13: {
+      const int64_t block = m.Pick(2, 3);
+      x = m.Input({1, c, block * m.Pick(1, 8), block * m.Pick(1, 8)});
+      y = m.SpaceToDepth(x, block);
+      break;
+    }
+    case 14:
+      y = m.Gather(x, 1);
+      break;
     case 10: {
       const int64_t groups = m.Chance(70) ? 1 : m.Pick(2, 4);
       if (groups != 1) x = m.Input({1, c * groups, h, w});
@@ -387,7 +465,7 @@ Graph RandomLayer(uint64_t seed) {
       const Shape full{1, c, h, w};
       const Shape broadcast[] = {full, {1, c, 1, 1}, {1, 1, h, w}, {1, c, h, 1}, {1, 1, 1, w}, {1, 1, 1, 1}};
       const Shape& shape = broadcast[m.Pick(0, 5)];
-      const ValueId other = m.Chance(50) ? m.Input(shape) : m.Constant(shape);
+      const ValueId other = m.Chance(40) ? m.Input(shape) : m.BroadcastConstant(full);
       const int64_t kind = m.Pick(0, 2);
       y = kind == 0 ? m.Add(x, other) : kind == 1 ? m.Mul(x, other) : m.Sub(x, other);
       break;
@@ -414,7 +492,30 @@ Graph RandomGraph(uint64_t seed) {
       if (v != x && m.at(v).shape == shape) same = v;
     }
     ValueId y = kNone;
-    switch (m.Pick(0, 13)) {
+    switch (m.Pick(0, 20)) {
+      case 14:
+        y = m.Resize(x, shape[2] * shape[3] > 300 ? 1 : 3);
+        break;
+      case 15:
+        y = shape[1] % 4 == 0 && shape[2] * shape[3] <= 400 ? m.DepthToSpace(x, 2) : m.Unary(x);
+        break;
+      case 16: {
+        const int64_t block = shape[2] % 3 == 0 && shape[3] % 3 == 0 ? 3 : 2;
+        y = shape[2] % block == 0 && shape[3] % block == 0 && shape[1] < 40 ? m.SpaceToDepth(x, block) : m.Unary(x);
+        break;
+      }
+      case 17:
+        y = m.Gather(x, 1);
+        break;
+      case 18: {
+        const ValueId constant = m.BroadcastConstant(shape);
+        y = m.Chance(50) ? m.Add(x, constant) : m.Chance(60) ? m.Mul(x, constant) : m.Sub(x, constant);
+        break;
+      }
+      case 19:
+      case 20:
+        y = m.Unary(x);
+        break;
       case 13: {
         GraphMaker::Window up;
         up.kernel_h = up.kernel_w = m.Pick(2, 4);

@@ -45,6 +45,18 @@ class GraphMaker {
   compiler::ValueId Slice(compiler::ValueId x);
   compiler::ValueId Pad(compiler::ValueId x);
   compiler::ValueId ChannelShuffle(compiler::ValueId x, int64_t groups);
+  /// Nearest or linear, by whole factors, as the overlay takes it.
+  compiler::ValueId Resize(compiler::ValueId x, int64_t most_factor);
+  /// Nearest to any size: on the CPU.
+  compiler::ValueId ResizeByAnything(compiler::ValueId x);
+  compiler::ValueId DepthToSpace(compiler::ValueId x, int64_t block);
+  compiler::ValueId SpaceToDepth(compiler::ValueId x, int64_t block);
+  /// Some positions of the axis in random order.
+  compiler::ValueId Gather(compiler::ValueId x, int64_t axis);
+  /// Channels, rows and columns change places, now and then by way of a matrix.
+  compiler::ValueId Turn(compiler::ValueId x);
+  /// A constant that broadcasts to `full`, of its rank or a lower one.
+  compiler::ValueId BroadcastConstant(const compiler::Shape& full);
   /// Other scale and zero point, nothing else.
   compiler::ValueId Requantize(compiler::ValueId x);
   /// An int8 constant of the given shape.
@@ -63,6 +75,10 @@ class GraphMaker {
   compiler::ValueId NewInt8(const compiler::Shape& shape, float scale);
   compiler::ValueId AddNode(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs,
                             const compiler::Shape& shape, float scale, bool clampable);
+  /// An operator that keeps the parameters of its first input.
+  compiler::ValueId Moved(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs, const compiler::Shape& shape);
+  /// Functions of one another, each defined wherever the one before leads.
+  std::vector<UnaryFunction> RandomChain();
   float Jitter(float scale) { return scale * std::uniform_real_distribution<float>(0.7F, 1.4F)(random_); }
 
   std::mt19937_64 random_;

@@ -1,9 +1,14 @@
 #include "run_both.h"
 
+#include <algorithm>
+#include <cmath>
+#include <list>
 #include <random>
+#include <span>
 
 #include "compiler/quantize/qdq_export.h"
 #include "oracle.h"
+#include "runtime/internal.h"
 #include "simulator/simulator.h"
 
 namespace xrun::testing {
@@ -103,7 +108,62 @@ Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, 
   return outputs;
 }
 
-Tensors RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::string* error) {
+Results RunInRuntime(std::shared_ptr<const Program> program, const Tensors& inputs, std::string* error) {
+  constexpr size_t kRuns = 2;
+  const auto twice = [](const auto& data) {
+    auto both = data;
+    both.insert(both.end(), data.begin(), data.end());
+    return both;
+  };
+  try {
+    static const api::Device* const device = new api::Device(api::Device::open("sim"));
+    api::Session session(*device, internal::WrapProgram(std::move(program)), {.in_flight = kRuns, .launches = 1});
+    std::list<std::vector<int8_t>> codes;  // of inputs and outputs, twice; a list: nothing moves
+    std::list<std::vector<float>> floats;
+    std::list<std::vector<int64_t>> integers;
+    std::vector<api::NamedInput> in;
+    std::vector<api::NamedOutput> out;
+    for (const api::TensorInfo& info : session.inputs()) {
+      in.emplace_back(info.name, codes.emplace_back(twice(inputs.at(info.name))));
+    }
+    for (const api::TensorInfo& info : session.outputs()) {
+      const size_t size = kRuns * info.elements();
+      if (info.dtype == api::DType::kInt8) {
+        out.emplace_back(info.name, codes.emplace_back(size));
+      } else if (info.dtype == api::DType::kInt64) {
+        out.emplace_back(info.name, integers.emplace_back(size));
+      } else {
+        out.emplace_back(info.name, floats.emplace_back(size));
+      }
+    }
+    session.run(in, out);
+    Results results;
+    for (const api::NamedOutput& o : out) {
+      const auto half = [&](const auto* data) {
+        const size_t n = o.size() / kRuns;
+        if (!std::equal(data, data + n, data + n)) *error = "the second run's " + std::string(o.name()) + " differs";
+        return std::span(data, n);
+      };
+      const std::string name(o.name());
+      if (o.dtype() == api::DType::kInt8) {
+        const auto data = half(static_cast<const int8_t*>(o.data()));
+        results.codes[name] = {data.begin(), data.end()};
+      } else if (o.dtype() == api::DType::kInt64) {
+        const auto data = half(static_cast<const int64_t*>(o.data()));
+        results.numbers[name] = {data.begin(), data.end()};
+      } else {
+        const auto data = half(static_cast<const float*>(o.data()));
+        results.numbers[name] = {data.begin(), data.end()};
+      }
+    }
+    return error->empty() ? results : Results{};
+  } catch (const api::Error& e) {
+    *error = e.what();
+    return {};
+  }
+}
+
+Results RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::string* error) {
   Result<std::string> bytes = compiler::ExportQdq(graph);
   if (!bytes.ok()) {
     *error = bytes.failure().ToString();
@@ -114,12 +174,13 @@ Tensors RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::stri
     std::map<std::string, oracle::InputTensor> in;
     for (const oracle::Model::Port& port : model.inputs()) in[port.name] = {port.shape, inputs.at(port.name)};
     const oracle::Result result = oracle::Run(model, in);
-    Tensors tensors;
-    for (const auto& [name, t] : result.tensors) tensors[t.float_name] = t.data;
+    Results results;
+    for (const auto& [name, t] : result.tensors) results.codes[t.float_name] = t.data;
     for (const oracle::OutputTensor& o : result.outputs) {
-      if (o.quantized) tensors[o.name] = o.quantized->data;
+      if (o.quantized) results.codes[o.name] = o.quantized->data;
+      results.numbers[o.name] = o.values;
     }
-    return tensors;
+    return results;
   } catch (const oracle::Error& e) {
     *error = e.what();
     return {};
@@ -135,6 +196,29 @@ std::string Difference(const Tensors& got, const Tensors& want) {
     if (g.size() != w.size()) return "tensor " + name + " has another size";
     for (size_t i = 0; i < w.size(); ++i) {
       if (g[i] != w[i]) {
+        return "tensor " + name + " element " + std::to_string(i) + ": " + std::to_string(g[i]) + " instead of " +
+               std::to_string(w[i]);
+      }
+    }
+  }
+  return "";
+}
+
+std::string Difference(const Results& got, const Results& want) {
+  if (got.codes.empty() && got.numbers.empty()) return "no tensor at all";
+  if (!got.codes.empty()) {
+    const std::string difference = Difference(got.codes, want.codes);
+    if (!difference.empty()) return difference;
+  }
+  for (const auto& [name, g] : got.numbers) {
+    const auto it = want.numbers.find(name);
+    if (it == want.numbers.end()) return "no tensor " + name + " to compare with";
+    const std::vector<float>& w = it->second;
+    if (g.size() != w.size()) return "tensor " + name + " has another size";
+    float largest = 0;
+    for (const float x : w) largest = std::max(largest, std::abs(x));
+    for (size_t i = 0; i < w.size(); ++i) {
+      if (!(std::abs(g[i] - w[i]) <= 1e-5F * largest)) {
         return "tensor " + name + " element " + std::to_string(i) + ": " + std::to_string(g[i]) + " instead of " +
                std::to_string(w[i]);
       }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,16 @@ using Tensors = std::map<std::string, std::vector<int8_t>>;
 /// Random codes for every model input, by input name.
 Tensors RandomInputs(const compiler::Graph& graph, uint64_t seed);
 
+/// What a model puts out: int8 tensors as codes, others as numbers.
+struct Results {
+  Tensors codes;
+  std::map<std::string, std::vector<float>> numbers;
+};
+
+/// Executes the whole program, its CPU steps too, in libxrun on the simulator: two equal runs. A message in `error`
+/// (and nothing returned) when anything fails or the two runs differ.
+Results RunInRuntime(std::shared_ptr<const Program> program, const Tensors& inputs, std::string* error);
+
 /// Executes the overlay steps of a program in the simulator, `requests` equal requests in one launch, and returns what
 /// they write to output registers, and what is watched, by tensor name; float steps after them are left out. A message
 /// in `error` (and nothing returned) when anything fails, when an overlay step needs a float step's result, or when the
@@ -25,12 +36,16 @@ Tensors RandomInputs(const compiler::Graph& graph, uint64_t seed);
 Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error);
 
 /// The same graph, exported as QDQ ONNX, through the oracle: every int8 tensor, by the name of the value and, for model
-/// outputs, by the output's.
-Tensors RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::string* error);
+/// outputs, by the output's; every output as numbers too.
+Results RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::string* error);
 
 /// Empty when everything in `got` (at least one tensor) equals its namesake in `want`, else which tensor, element,
 /// values.
 std::string Difference(const Tensors& got, const Tensors& want);
+
+/// The same, and numbers agree within 1e-5 of the largest of the tensor: float operators round differently in any order
+/// of summation.
+std::string Difference(const Results& got, const Results& want);
 
 }  // namespace xrun::testing
 

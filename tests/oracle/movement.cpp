@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 
-#include "op.h"
+#include "resize.h"
 
 /// Operators that only move data. Each is reduced to an index map (for every output element, the input element it
 /// copies), which is then applied to whatever the tensor is at that point.
@@ -200,7 +201,8 @@ IndexMap Pad(const Op& op, const Shape& in) {
     for (size_t i = 0; i < in.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   if (pads->size() != 2 * axes.size()) op.Fail("pads do not fit " + ToString(in));
   const std::string mode = op.String("mode", "constant");
-  if (mode != "constant" && mode != "edge" && mode != "reflect") op.Fail("mode " + mode + " is not supported");
+  if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")
+    op.Fail("mode " + mode + " is not supported");
   Shape shape = in;
   std::vector<int64_t> before(in.size(), 0);
   for (size_t i = 0; i < axes.size(); ++i) {
@@ -215,6 +217,7 @@ IndexMap Pad(const Op& op, const Shape& in) {
     for (size_t axis = 0; axis < in.size(); ++axis) {
       int64_t p = position[axis] - before[axis];
       if (mode == "edge") p = std::clamp<int64_t>(p, 0, in[axis] - 1);
+      if (mode == "wrap" && in[axis] > 0) p = (p % in[axis] + in[axis]) % in[axis];
       if (mode == "reflect" && p < 0) p = -p;
       if (mode == "reflect" && p >= in[axis]) p = 2 * (in[axis] - 1) - p;
       if (p < 0 || p >= in[axis]) {
@@ -248,6 +251,22 @@ IndexMap DepthSpace(const Op& op, const Shape& in) {
   });
 }
 
+/// Resize in mode nearest.
+IndexMap Nearest(const Op& op, const Shape& in) {
+  Shape shape;
+  std::vector<std::vector<int64_t>> positions;
+  for (const ResizeAxis& axis : ResizeAxes(op, in)) {
+    shape.push_back(axis.out);
+    positions.push_back(NearestPositions(op, axis));
+  }
+  const std::vector<int64_t> strides = Strides(in);
+  return MapPositions(shape, [&](const auto& p) {
+    int64_t source = 0;
+    for (size_t axis = 0; axis < in.size(); ++axis) source += positions[axis][p[axis]] * strides[axis];
+    return source;
+  });
+}
+
 std::vector<IndexMap> MakeMaps(const Op& op, const Shape& in) {
   const std::string& type = op.type();
   if (type == "Reshape") return {Reshape(op, in)};
@@ -259,7 +278,17 @@ std::vector<IndexMap> MakeMaps(const Op& op, const Shape& in) {
   if (type == "Split") return Split(op, in);
   if (type == "Gather") return {Gather(op, in)};
   if (type == "Pad") return {Pad(op, in)};
+  if (type == "Resize" || type == "Upsample") return {Nearest(op, in)};
   return {DepthSpace(op, in)};
+}
+
+/// Pad keeps its input's scale and zero point, so its constant is the code nearest to it. As v = q − zp.
+int64_t FillCode(const Op& op, const Scaled& in, float fill) {
+  if (fill == 0) return 0;
+  if (!in.params) op.Fail("a tensor of several scales can only be padded with 0");
+  const QuantParams& p = *in.params;
+  if (!std::isfinite(fill)) return (fill > 0 ? p.hi : p.lo) - p.zero_point;
+  return Saturate(p.zero_point + RoundHalfEven(Exact(fill) / Exact(p.scale)), p.lo, p.hi) - p.zero_point;
 }
 
 template <typename T>
@@ -274,11 +303,11 @@ bool Fills(const IndexMap& map) {
   return std::find(map.source.begin(), map.source.end(), IndexMap::kFill) != map.source.end();
 }
 
-Scaled MoveScaled(const Scaled& in, const IndexMap& map) {
+Scaled MoveScaled(const Scaled& in, const IndexMap& map, int64_t fill) {
   Scaled out = in;
   out.shape = map.shape;
   out.origin = NewOrigin();
-  out.v = Pick(in.v, map, int64_t{0});  // filled with the zero point
+  out.v = Pick(in.v, map, fill);
   if (!in.group.empty()) out.group = Pick(in.group, map, uint32_t{0});
   return out;
 }
@@ -287,7 +316,7 @@ struct Mover {
   const Op& op;
   const IndexMap& map;
 
-  /// Pad's constant for float data; must be 0 where the tensor is quantized.
+  /// Pad's constant.
   float FloatFill() const {
     if (op.HasAttribute("value")) return op.FloatOr("value", 0);
     return op.type() == "Pad" && op.Has(2) ? op.ScalarFloat(2) : 0;
@@ -307,20 +336,19 @@ struct Mover {
   }
   ValuePtr operator()(const Scaled& in) const {
     if (!in.quantized) RequireNoFill();
-    if (Fills(map) && FloatFill() != 0) op.Fail("a quantized tensor can only be padded with 0");
-    return MakeValue(MoveScaled(in, map));
+    return MakeValue(MoveScaled(in, map, Fills(map) ? FillCode(op, in, FloatFill()) : 0));
   }
   ValuePtr operator()(const Sum& in) const {
     RequireNoFill();
     Sum out = in;
     out.shape = map.shape;
-    for (Scaled& term : out.terms) term = MoveScaled(term, map);
+    for (Scaled& term : out.terms) term = MoveScaled(term, map, 0);
     return MakeValue(std::move(out));
   }
   ValuePtr operator()(const Table& in) const {
     RequireNoFill();
     Table out = in;
-    out.source = std::make_shared<const Scaled>(MoveScaled(*in.source, map));
+    out.source = std::make_shared<const Scaled>(MoveScaled(*in.source, map, 0));
     return MakeValue(std::move(out));
   }
   ValuePtr operator()(const Float& in) const {

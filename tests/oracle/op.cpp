@@ -63,6 +63,12 @@ std::vector<int64_t> Op::Ints(const std::string& name) const {
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
+std::vector<float> Op::Floats(const std::string& name) const {
+  const auto* attribute = Find(name);
+  if (attribute == nullptr) return {};
+  return {attribute->floats().begin(), attribute->floats().end()};
+}
+
 std::optional<std::vector<int64_t>> Op::IntsFrom(const std::string& attribute, int input) const {
   if (HasAttribute(attribute)) return Ints(attribute);
   if (Has(input)) return Integers(input).data;
@@ -102,6 +108,8 @@ Values Evaluate(const Op& op) {
       {"Relu", ClampLike},
       {"Clip", ClampLike},
       {"Concat", Concat},
+      {"Resize", Resize},
+      {"Upsample", Resize},
       {"Softmax", Softmax},
       {"LogSoftmax", Softmax},
       {"ArgMax", ArgMax},

@@ -44,6 +44,7 @@ class Op {
   float FloatOr(const std::string& name, float otherwise) const;
   std::string String(const std::string& name, const std::string& otherwise) const;
   std::vector<int64_t> Ints(const std::string& name) const;
+  std::vector<float> Floats(const std::string& name) const;
   /// ONNX moved many lists from attributes to inputs: whichever is there.
   std::optional<std::vector<int64_t>> IntsFrom(const std::string& attribute, int input) const;
 
@@ -91,6 +92,8 @@ BinaryFunction MakeBinary(const Op& op);
 bool IsMovement(const std::string& type);
 Values Movement(const Op& op);
 Values Concat(const Op& op);
+// resize.cpp
+Values Resize(const Op& op);
 // float_ops.cpp
 Values Softmax(const Op& op);
 Values ArgMax(const Op& op);
