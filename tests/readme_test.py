@@ -57,7 +57,7 @@ def ints(name, values):
     return field(5, field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7))
 
 
-def model():
+def model(size=SIZE):
     """Conv, Relu, GlobalAveragePool, Flatten: 1x3x224x224 to 1x8."""
     weights = [((i * 37) % 101 - 50) / 200 for i in range(8 * 3 * 3 * 3)]
     initializer = b"".join(field(1, size) for size in (8, 3, 3, 3)) + field(2, 1) + field(8, "weight")
@@ -65,7 +65,7 @@ def model():
     graph = node("Conv", ["input", "weight"], "c", ints("strides", [4, 4]) + ints("kernel_shape", [3, 3]))
     graph += node("Relu", ["c"], "r") + node("GlobalAveragePool", ["r"], "p") + node("Flatten", ["p"], "output")
     graph += field(2, "pictures") + field(5, initializer)
-    graph += field(11, tensor_type("input", (1, 3, SIZE, SIZE))) + field(12, tensor_type("output", (1, 8)))
+    graph += field(11, tensor_type("input", (1, 3, size, size))) + field(12, tensor_type("output", (1, 8)))
     return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
 
 
@@ -82,10 +82,10 @@ def pictures(count):
     return npy("<f4", (count, 3, SIZE, SIZE), data)
 
 
-def png(seed):
-    rows = b"".join(b"\0" + bytes((x * seed + y * 3) % 256 for x in range(3 * 300)) for y in range(260))
+def png(seed, width=300, height=260):
+    rows = b"".join(b"\0" + bytes((x * seed + y * 3) % 256 for x in range(3 * width)) for y in range(height))
     chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    head = struct.pack(">IIBBBBB", 300, 260, 8, 2, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
