@@ -324,6 +324,15 @@ Tensor Net::Clip(const Tensor& x, float lo, float hi) {
   return Result(node, x.shape, mean, variance);
 }
 
+Tensor Net::Pow(const Tensor& x, float exponent) {
+  const auto [mean, variance] = Moments(x.mean, x.variance, [&](double v) { return std::pow(v, exponent); });
+  return Result(Node("Pow", {x.name, Initializer("exponent", {}, {exponent})}), x.shape, mean, variance);
+}
+
+Tensor Net::Sqrt(const Tensor& x) {
+  return Unary("Sqrt", x, [](double v) { return std::sqrt(std::max(v, 0.0)); });
+}
+
 Tensor Net::Softmax(const Tensor& x, int64_t axis) {
   const auto n = static_cast<double>(x.shape[static_cast<size_t>(axis < 0 ? axis + std::ssize(x.shape) : axis)]);
   return Result(Node("Softmax", {x.name}).Int("axis", axis), x.shape, 1 / n, (std::exp(x.variance) - 1) / (n * n));

@@ -99,6 +99,8 @@ class Net {
   Tensor Sigmoid(const Tensor& x);
   Tensor HardSigmoid(const Tensor& x, float alpha, float beta);
   Tensor Clip(const Tensor& x, float lo, float hi);  ///< attributes or inputs, by opset
+  Tensor Pow(const Tensor& x, float exponent);
+  Tensor Sqrt(const Tensor& x);
   Tensor Softmax(const Tensor& x, int64_t axis);
   Tensor Lrn(const Tensor& x, int64_t size, float alpha, float beta);
 

@@ -31,6 +31,20 @@ onnx::ModelProto MobilenetV1(uint64_t seed);
 onnx::ModelProto MobilenetV2(uint64_t seed);
 onnx::ModelProto MobilenetV3Large(uint64_t seed);
 onnx::ModelProto MobilenetV3Small(uint64_t seed);
+onnx::ModelProto EfficientnetB0(uint64_t seed);
+onnx::ModelProto EfficientnetLite0(uint64_t seed);
+onnx::ModelProto Squeezenet10(uint64_t seed);
+onnx::ModelProto Squeezenet11(uint64_t seed);
+onnx::ModelProto InceptionV1(uint64_t seed);
+onnx::ModelProto InceptionV3(uint64_t seed);
+onnx::ModelProto Vgg16(uint64_t seed);
+onnx::ModelProto Densenet121(uint64_t seed);
+onnx::ModelProto ShufflenetV2(uint64_t seed);
+onnx::ModelProto Unet(uint64_t seed);
+onnx::ModelProto Yolov3(uint64_t seed);
+onnx::ModelProto Yolov5n(uint64_t seed);
+onnx::ModelProto SsdMobilenetV1(uint64_t seed);
+onnx::ModelProto VitTiny(uint64_t seed);
 
 }  // namespace xrun::structures
 
