@@ -20,7 +20,7 @@ onnx::ModelProto Densenet121(uint64_t seed) {
     for (int i = 0; i < layers; ++i) {
       const Tensor all = i == 0 ? x : net.Concat(parts);
       const Tensor y = net.Relu(net.Conv(normed(all), {.channels = 4 * kGrowth}));
-      parts.push_back(net.Conv(y, {.channels = kGrowth, .kernel = 3, .norm = Norm::kNone}));
+      parts.push_back(net.Conv(y, {.channels = kGrowth, .kernel = 3, .norm = Norm::kNone, .gain = 0.8}));
     }
     x = net.Concat(parts);
   }

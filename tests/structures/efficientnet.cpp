@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "structures.h"
 
 /// EfficientNet-B0 (arXiv:1905.11946) and Lite0 (github.com/tensorflow/tpu, models/official/efficientnet/lite).
@@ -32,7 +34,9 @@ Tensor Blocks(Net& net, Tensor x, Conv&& conv, Activation&& activation, Excite&&
 /// PyTorch: SiLU as Sigmoid and Mul, squeeze and excite.
 onnx::ModelProto EfficientnetB0(uint64_t seed) {
   Net net("efficientnet_b0", {.opset = 13}, seed);
-  const auto silu = [&](const Tensor& t) { return net.Mul(t, net.Sigmoid(t)); };
+  const auto silu = [&](const Tensor& t) {
+    return Net::AsFunction(net.Mul(t, net.Sigmoid(t)), t, [](double v) { return v / (1 + std::exp(-v)); });
+  };
   const auto conv = [&](const Tensor& t, const ConvSpec& spec) { return net.Conv(t, spec); };
   const auto excite = [&](const Tensor& t, int64_t squeezed) {
     Tensor gate = silu(net.Conv(net.GlobalAveragePool(t), {.channels = squeezed, .norm = Norm::kBias}));

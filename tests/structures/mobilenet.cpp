@@ -7,11 +7,10 @@ namespace xrun::structures {
 namespace {
 
 Tensor HardSwish(Net& net, const Tensor& x, bool paddle) {
-  if (!paddle) {
-    return net.Unary("HardSwish", x, [](double v) { return v * std::clamp(v / 6 + 0.5, 0.0, 1.0); });
-  }
+  const auto f = [](double v) { return v * std::clamp(v / 6 + 0.5, 0.0, 1.0); };
+  if (!paddle) return net.Unary("HardSwish", x, f);
   const Tensor clipped = net.Clip(net.Add(x, net.Scalar(3)), 0, 6);
-  return net.Div(net.Mul(x, clipped), net.Scalar(6));
+  return Net::AsFunction(net.Div(net.Mul(x, clipped), net.Scalar(6)), x, f);
 }
 
 /// Squeeze and excite with a hard sigmoid.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 namespace xrun::structures {
 namespace {
@@ -21,15 +22,24 @@ void Describe(onnx::ValueInfoProto* info, const Tensor& x) {
   for (const int64_t extent : x.shape) type->mutable_shape()->add_dim()->set_dim_value(extent);
 }
 
-/// Mean and variance of f over a normal variable.
+double MeanSquareScale() {
+  return (kMostScale * kMostScale - kLeastScale * kLeastScale) / (2 * std::log(kMostScale / kLeastScale));
+}
+
+/// Mean and variance of f over a variable that is normal in each channel, channels differing in scale as drawn.
 std::pair<double, double> Moments(double mean, double variance, const std::function<double(double)>& f) {
+  constexpr int kScales = 8;
   double sum = 0, square = 0, weight = 0;
-  for (double z = -4; z <= 4; z += 0.05) {
-    const double p = std::exp(-z * z / 2);
-    const double y = f(mean + z * std::sqrt(variance));
-    sum += p * y;
-    square += p * y * y;
-    weight += p;
+  for (int i = 0; i < kScales; ++i) {
+    const double scale = kLeastScale * std::pow(kMostScale / kLeastScale, (i + 0.5) / kScales);
+    const double deviation = scale * std::sqrt(variance / MeanSquareScale());
+    for (double z = -4; z <= 4; z += 0.1) {
+      const double p = std::exp(-z * z / 2);
+      const double y = f(mean + z * deviation);
+      sum += p * y;
+      square += p * y * y;
+      weight += p;
+    }
   }
   const double average = sum / weight;
   return {average, std::max(square / weight - average * average, 1e-6)};
@@ -183,9 +193,7 @@ Net::Rows Net::DrawRows(const Tensor& x, int64_t rows, int64_t length, Norm norm
     r.mean.push_back(static_cast<float>(mean));
     r.variance.push_back(static_cast<float>(x.variance * square * factor * factor));
   }
-  const double mean_square_scale =
-      (kMostScale * kMostScale - kLeastScale * kLeastScale) / (2 * std::log(kMostScale / kLeastScale));
-  r.out_variance = gain * gain * (mean_square_scale + kMostShift * kMostShift / 3);
+  r.out_variance = gain * gain * (MeanSquareScale() + (norm == Norm::kNone ? 0 : kMostShift * kMostShift / 3));
   return r;
 }
 
@@ -295,6 +303,11 @@ Tensor Net::Unary(const std::string& op, const Tensor& x, const std::function<do
   return Result(Node(op, {x.name}), x.shape, mean, variance);
 }
 
+Tensor Net::AsFunction(Tensor y, const Tensor& x, const std::function<double(double)>& f) {
+  std::tie(y.mean, y.variance) = Moments(x.mean, x.variance, f);
+  return y;
+}
+
 Tensor Net::Relu(const Tensor& x) {
   return Unary("Relu", x, [](double v) { return std::max(v, 0.0); });
 }
@@ -374,14 +387,14 @@ Tensor Net::Div(const Tensor& a, const Tensor& b) {
   return Result(Node("Div", {a.name, b.name}), Broadcast(a, b), a.mean / b.mean, a.variance / (b.mean * b.mean));
 }
 
-Tensor Net::Constant(const Shape& shape, const std::vector<float>& values) {
+Tensor Net::Constant(const Shape& shape, const std::vector<float>& values, const std::string& role) {
   double sum = 0, square = 0;
   for (const float v : values) {
     sum += v;
     square += double{v} * v;
   }
   const auto n = static_cast<double>(values.size());
-  return {Initializer("constant", shape, values), shape, sum / n, square / n - sum / n * sum / n};
+  return {Initializer(role, shape, values), shape, sum / n, square / n - sum / n * sum / n};
 }
 
 Tensor Net::RandomConstant(const Shape& shape, double mean, double deviation) {
@@ -405,7 +418,7 @@ Tensor Net::MaxPool(const Tensor& x, const PoolSpec& spec) {
   }
   if (spec.ceil_mode) node.Int("ceil_mode", 1);
   // Neighbouring pixels are alike: the largest is not far from any.
-  return Result(node, shape, x.mean + 0.8 * std::sqrt(x.variance), 0.8 * x.variance);
+  return Result(node, shape, x.mean + 0.7 * std::sqrt(x.variance), 1.2 * x.variance);
 }
 
 Tensor Net::AveragePool(const Tensor& x, const PoolSpec& spec) {
@@ -417,11 +430,11 @@ Tensor Net::AveragePool(const Tensor& x, const PoolSpec& spec) {
   Shape shape = x.shape;
   for (const size_t i : {2, 3})
     shape[i] = WindowExtent(x.shape[i], spec.kernel, spec.stride, spec.pad, spec.pad, false);
-  return Result(node, shape, x.mean, 0.6 * x.variance);
+  return Result(node, shape, x.mean, 0.9 * x.variance);
 }
 
 Tensor Net::GlobalAveragePool(const Tensor& x) {
-  return Result(Node("GlobalAveragePool", {x.name}), {1, x.channels(), 1, 1}, x.mean, 0.3 * x.variance);
+  return Result(Node("GlobalAveragePool", {x.name}), {1, x.channels(), 1, 1}, x.mean, 0.7 * x.variance);
 }
 
 Tensor Net::ReduceMean(const Tensor& x, const std::vector<int64_t>& axes, bool keep) {
@@ -434,7 +447,7 @@ Tensor Net::ReduceMean(const Tensor& x, const std::vector<int64_t>& axes, bool k
     if (!reduced) shape.push_back(x.shape[static_cast<size_t>(i)]);
     if (reduced && keep) shape.push_back(1);
   }
-  return Result(node, shape, x.mean, 0.3 * x.variance);
+  return Result(node, shape, x.mean, 0.7 * x.variance);
 }
 
 Tensor Net::Concat(const std::vector<Tensor>& parts, int64_t axis) {
@@ -526,7 +539,9 @@ Tensor Net::UpsampleNearest2(const Tensor& x) {
   const std::string scales = Initializer("scales", {4}, {1, 1, 2, 2});
   if (opset() < 10) return Moved(Node("Upsample", {x.name, scales}).String("mode", "nearest"), x, shape);
   if (opset() < 11) return Moved(Node("Resize", {x.name, scales}).String("mode", "nearest"), x, shape);
-  return Moved(Node("Resize", {x.name, "", scales})
+  // The region of interest, which is not used, may be left out since opset 13.
+  const std::string region = opset() < 13 ? Initializer("roi", {0}, {}) : "";
+  return Moved(Node("Resize", {x.name, region, scales})
                    .String("coordinate_transformation_mode", "asymmetric")
                    .String("mode", "nearest")
                    .String("nearest_mode", "floor"),

@@ -99,6 +99,8 @@ class Net {
   Tensor Sigmoid(const Tensor& x);
   Tensor HardSigmoid(const Tensor& x, float alpha, float beta);
   Tensor Clip(const Tensor& x, float lo, float hi);  ///< attributes or inputs, by opset
+  /// y, which several nodes computed, known to be f(x).
+  static Tensor AsFunction(Tensor y, const Tensor& x, const std::function<double(double)>& f);
   Tensor Pow(const Tensor& x, float exponent);
   Tensor Sqrt(const Tensor& x);
   Tensor Softmax(const Tensor& x, int64_t axis);
@@ -109,7 +111,7 @@ class Net {
   Tensor Mul(const Tensor& a, const Tensor& b);
   Tensor Sub(const Tensor& a, const Tensor& b);
   Tensor Div(const Tensor& a, const Tensor& b);
-  Tensor Constant(const Shape& shape, const std::vector<float>& values);
+  Tensor Constant(const Shape& shape, const std::vector<float>& values, const std::string& role = "constant");
   Tensor Scalar(float value) { return Constant({}, {value}); }
   Tensor RandomConstant(const Shape& shape, double mean, double deviation);
 

@@ -13,6 +13,7 @@ namespace xrun::structures {
 struct Quantized {
   compiler::Graph graph;
   testing::Tensors input, want;
+  std::string oracle_error;  ///< why `want` is empty
   double generate_seconds = 0, quantize_seconds = 0, oracle_seconds = 0;
 };
 Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed);

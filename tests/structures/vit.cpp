@@ -22,7 +22,8 @@ Tensor LayerNorm(Net& net, const Tensor& x) {
 
 Tensor Gelu(Net& net, const Tensor& x) {
   const Tensor erf = net.Unary("Erf", net.Div(x, net.Scalar(std::sqrt(2.0F))), [](double v) { return std::erf(v); });
-  return net.Mul(net.Mul(x, net.Add(erf, net.Scalar(1))), net.Scalar(0.5F));
+  const Tensor y = net.Mul(net.Mul(x, net.Add(erf, net.Scalar(1))), net.Scalar(0.5F));
+  return Net::AsFunction(y, x, [](double v) { return v * (1 + std::erf(v / std::sqrt(2))) / 2; });
 }
 
 Tensor Attention(Net& net, const Tensor& x) {

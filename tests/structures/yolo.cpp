@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "structures.h"
 
 /// YOLOv3 (arXiv:1804.02767) and YOLOv5n (github.com/ultralytics/yolov5, v6), for the 80 classes of COCO.
@@ -25,7 +27,7 @@ void Head(Net& net, const Tensor& x, const std::string& name) {
 /// Version 5: SiLU as Sigmoid and Mul.
 Tensor Silu(Net& net, const Tensor& x, const ConvSpec& spec) {
   const Tensor y = net.Conv(x, spec);
-  return net.Mul(y, net.Sigmoid(y));
+  return Net::AsFunction(net.Mul(y, net.Sigmoid(y)), y, [](double v) { return v / (1 + std::exp(-v)); });
 }
 
 Tensor C3(Net& net, const Tensor& x, int64_t channels, int repeats, bool shortcut) {
@@ -65,9 +67,9 @@ Tensor Detect(Net& net, const Tensor& x, const Level& level) {
     }
   }
   const Shape shape = {1, kAnchors, h, w, 2};
-  const Tensor cell = net.Add(net.Mul(parts[0], net.Scalar(2)), net.Constant(shape, grid));
+  const Tensor cell = net.Add(net.Mul(parts[0], net.Scalar(2)), net.Constant(shape, grid, "grid"));
   const Tensor center = net.Mul(cell, net.Scalar(static_cast<float>(level.stride)));
-  const Tensor size = net.Mul(net.Pow(net.Mul(parts[1], net.Scalar(2)), 2), net.Constant(shape, sizes));
+  const Tensor size = net.Mul(net.Pow(net.Mul(parts[1], net.Scalar(2)), 2), net.Constant(shape, sizes, "grid"));
   return net.Reshape(net.Concat({center, size, parts[2]}, 4), {1, kAnchors * h * w, kOutputs});
 }
 
