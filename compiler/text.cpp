@@ -64,11 +64,14 @@ std::string UnaryText(const UnaryAttrs& attrs) {
       case UnaryKind::kClip:
       case UnaryKind::kHardSigmoid:
       case UnaryKind::kAffine:
+      case UnaryKind::kSelu:
         text += "(" + Number(f.a) + ", " + Number(f.b) + ")";
         break;
       case UnaryKind::kLeakyRelu:
       case UnaryKind::kElu:
       case UnaryKind::kPowConst:
+      case UnaryKind::kCelu:
+      case UnaryKind::kThresholdedRelu:
         text += "(" + Number(f.a) + ")";
         break;
       default:

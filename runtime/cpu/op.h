@@ -169,7 +169,17 @@ struct LrnAttrs {
   X(kReciprocal, "Reciprocal")                                               \
   X(kErf, "Erf")                                                             \
   X(kAffine, "Affine")     /* a x + b */                                     \
-  X(kPowConst, "PowConst") /* x^a */
+  X(kPowConst, "PowConst") /* x^a */                                         \
+  X(kCeil, "Ceil")                                                           \
+  X(kFloor, "Floor")                                                         \
+  X(kRound, "Round") /* half to even */                                      \
+  X(kSign, "Sign")                                                           \
+  X(kSin, "Sin")                                                             \
+  X(kCos, "Cos")                                                             \
+  X(kSoftsign, "Softsign")               /* x / (1 + |x|) */                 \
+  X(kCelu, "Celu")                       /* x >= 0 ? x : a (e^(x/a) - 1) */  \
+  X(kSelu, "Selu")                       /* x > 0 ? b x : b (a e^x - a) */   \
+  X(kThresholdedRelu, "ThresholdedRelu") /* x > a ? x : 0 */
 
 enum class UnaryKind : uint8_t {
 #define X(e, n) e,

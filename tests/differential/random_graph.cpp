@@ -232,7 +232,7 @@ ValueId GraphMaker::Unary(ValueId x) {
   const float sx = ScaleOf(graph.at(x));
   UnaryFunction f;
   float scale = sx;
-  switch (Pick(0, 5)) {
+  switch (Pick(0, 15)) {
     case 0:
       f = {UnaryKind::kHardSwish, 0, 0};
       break;
@@ -249,6 +249,40 @@ ValueId GraphMaker::Unary(ValueId x) {
       break;
     case 4:
       f = {UnaryKind::kTanh, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 5:
+      f = {UnaryKind::kCeil, 0, 0};
+      break;
+    case 6:
+      f = {UnaryKind::kFloor, 0, 0};
+      break;
+    case 7:
+      f = {UnaryKind::kRound, 0, 0};
+      break;
+    case 8:
+      f = {UnaryKind::kCelu, 0.5F, 0};
+      break;
+    case 9:
+      f = {UnaryKind::kSelu, 1.5F, 1.125F};
+      break;
+    case 10:
+      f = {UnaryKind::kThresholdedRelu, 0.25F, 0};
+      break;
+    case 11:
+      f = {UnaryKind::kSign, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 12:
+      f = {UnaryKind::kSin, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 13:
+      f = {UnaryKind::kCos, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 14:
+      f = {UnaryKind::kSoftsign, 0, 0};
       scale = 1.0F / 128;
       break;
     default:
