@@ -10,6 +10,8 @@ constexpr std::string_view kClamp = "becomes the clamp of the operator before it
 constexpr std::string_view kPool = "2-D; windows to 16383, average of at most 2^20 elements";
 constexpr std::string_view kReshaped = "free between C×H×W and C·H·W; other forms in front of Conv are refused";
 
+constexpr std::string_view kReduceIntegers = "of int32 and int64 too";
+
 }  // namespace
 
 const std::vector<OperatorNote>& OperatorNotes() {
@@ -46,12 +48,16 @@ const std::vector<OperatorNote>& OperatorNotes() {
       {"Gemm", {Op::kFullyConnected, Op::kMatMul}, "constant second operand; one row on the overlay"},
       {"GlobalAveragePool", {Op::kAveragePool}, kPool},
       {"GlobalMaxPool", {Op::kMaxPool}, kPool},
+      {"GroupNormalization", {Op::kInstanceNorm, Op::kMul, Op::kAdd}, ""},
       {"HardSigmoid", {Op::kUnary}, kUnary},
       {"HardSwish", {Op::kUnary}, kUnary},
       {"Identity", {}, ""},
+      {"InstanceNormalization", {Op::kInstanceNorm}, ""},
       {"LRN", {Op::kLrn}, ""},
+      {"LayerNormalization", {Op::kLayerNorm}, "no Mean and InvStdDev outputs"},
       {"LeakyRelu", {Op::kUnary}, kUnary},
       {"Log", {Op::kUnary}, kUnary},
+      {"LogSoftmax", {Op::kLogSoftmax}, ""},
       {"MatMul", {Op::kFullyConnected, Op::kMatMul}, "constant second operand for int8; one row on the overlay"},
       {"Max", {Op::kMax, Op::kUnary}, "with a constant scalar it is a Unary"},
       {"MaxPool", {Op::kMaxPool}, "2-D; windows to 16383; no indices output"},
@@ -64,7 +70,16 @@ const std::vector<OperatorNote>& OperatorNotes() {
       {"Pow", {Op::kPow, Op::kUnary}, "with a constant exponent it is a Unary"},
       {"QuantizeLinear", {Op::kQuantize}, "int8 and uint8, activations per tensor"},
       {"Reciprocal", {Op::kUnary}, kUnary},
-      {"ReduceMean", {Op::kAveragePool}, "axes that are neighbours; on the overlay H and W together"},
+      {"ReduceL1", {Op::kReduce}, kReduceIntegers},
+      {"ReduceL2", {Op::kReduce}, ""},
+      {"ReduceLogSum", {Op::kReduce}, ""},
+      {"ReduceLogSumExp", {Op::kReduce}, ""},
+      {"ReduceMax", {Op::kReduce}, kReduceIntegers},
+      {"ReduceMean", {Op::kAveragePool, Op::kReduce}, "on the overlay H and W together; not of integers"},
+      {"ReduceMin", {Op::kReduce}, kReduceIntegers},
+      {"ReduceProd", {Op::kReduce}, kReduceIntegers},
+      {"ReduceSum", {Op::kReduce}, kReduceIntegers},
+      {"ReduceSumSquare", {Op::kReduce}, kReduceIntegers},
       {"Relu", {Op::kUnary}, kClamp},
       {"Reshape", {Op::kReshape}, kReshaped},
       {"Resize",

@@ -18,8 +18,6 @@ constexpr std::string_view kControlFlow =
 constexpr std::string_view kQOperator = "export the quantized model in QDQ format instead of QOperator format";
 constexpr std::string_view kPostProcessing = "end the model before this node and do this step in the application";
 constexpr std::string_view kRecurrent = "recurrent layers are not supported";
-constexpr std::string_view kNoEngine =
-    "nothing here computes it: replace it by supported operators, or cut the model before it";
 
 /// Operators that users meet, refused with the way out; everything else that is unknown gets "did you mean".
 constexpr Refused kRefused[] = {
@@ -38,13 +36,7 @@ constexpr Refused kRefused[] = {
     {"GRU", kRecurrent},
     {"RNN", kRecurrent},
     {"ImageScaler", "export with opset 7 or newer; the operator was experimental"},
-    {"InstanceNormalization", kNoEngine},
-    {"LayerNormalization", kNoEngine},
-    {"GroupNormalization", kNoEngine},
     {"Einsum", "write it as MatMul, Transpose and Reshape"},
-    {"LogSoftmax", kNoEngine},
-    {"ReduceMax", kNoEngine},
-    {"ReduceSum", kNoEngine},
 };
 
 /// Levenshtein distance: for names that are nearly right.
@@ -116,12 +108,16 @@ const std::vector<OperatorRule>& OperatorRules() {
       {"Gemm", {7, 9, 11, 13}, 2, 3, LowerGemm, nullptr},
       {"GlobalAveragePool", {1}, 1, 1, LowerGlobalPool, nullptr},
       {"GlobalMaxPool", {1}, 1, 1, LowerGlobalPool, nullptr},
+      {"GroupNormalization", {18, 21}, 3, 3, LowerGroupNorm, nullptr},
       {"HardSigmoid", {6}, 1, 1, LowerUnary, nullptr},
       {"HardSwish", {14}, 1, 1, LowerUnary, nullptr},
       {"Identity", {1, 13, 14, 16, 19, 21}, 1, 1, LowerReshapeLike, FoldReshapeLike},
+      {"InstanceNormalization", {6}, 3, 3, LowerInstanceNorm, nullptr},
       {"LRN", {1, 13}, 1, 1, LowerLrn, nullptr},
+      {"LayerNormalization", {17}, 2, 3, LowerLayerNorm, nullptr},
       {"LeakyRelu", {6, 16}, 1, 1, LowerUnary, nullptr},
       {"Log", {6, 13}, 1, 1, LowerUnary, nullptr},
+      {"LogSoftmax", {1, 11, 13}, 1, 1, LowerSoftmax, nullptr},
       {"MatMul", {1, 9, 13}, 2, 2, LowerMatMul, nullptr},
       {"Max", {6, 8, 12, 13}, 1, kAnyInputs, LowerVariadic, FoldArithmetic},
       {"MaxPool", {1, 8, 10, 11, 12}, 1, 1, LowerPool, nullptr},
@@ -136,8 +132,16 @@ const std::vector<OperatorRule>& OperatorRules() {
       {"QuantizeLinear", {10, 13, 19, 21}, 2, 3, LowerQuantize, nullptr},
       {"Range", {11}, 3, 3, nullptr, FoldRange},
       {"Reciprocal", {6, 13}, 1, 1, LowerUnary, nullptr},
-      {"ReduceMean", {1, 11, 13, 18}, 1, 2, LowerReduceMean, nullptr},
-      {"ReduceProd", {1, 11, 13, 18}, 1, 2, nullptr, FoldReduceProd},
+      {"ReduceL1", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceL2", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceLogSum", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceLogSumExp", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceMax", {1, 11, 12, 13, 18, 20}, 1, 2, LowerReduce, nullptr},
+      {"ReduceMean", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceMin", {1, 11, 12, 13, 18, 20}, 1, 2, LowerReduce, nullptr},
+      {"ReduceProd", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
+      {"ReduceSum", {1, 11, 13}, 1, 2, LowerReduce, nullptr},
+      {"ReduceSumSquare", {1, 11, 13, 18}, 1, 2, LowerReduce, nullptr},
       {"Relu", {6, 13, 14}, 1, 1, LowerUnary, nullptr},
       {"Reshape", {5, 13, 14, 19, 21}, 2, 2, LowerReshapeLike, FoldReshapeLike},
       {"Resize", {10, 11, 13, 18, 19}, 1, 4, LowerResize, nullptr},
