@@ -99,7 +99,7 @@ Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
   result.graph = std::move(quantized.graph);
   result.quantize_seconds = clock.Lap();
   result.input = Picture(result.graph);
-  result.want = testing::RunOracle(result.graph, result.input, &result.oracle_error);
+  result.want = testing::RunOracle(result.graph, result.input, &result.oracle_error).codes;
   const std::string collapsed = FindCollapsed(result.want);
   if (!collapsed.empty()) return Failure{collapsed, ""};
   result.oracle_seconds = clock.Lap();

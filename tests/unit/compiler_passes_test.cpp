@@ -433,7 +433,7 @@ TEST(CompilerVerify, FindsBrokenGraphs) {
   EXPECT_NE(broken([](Graph& g) {
               g.at(g.outputs[0]).dtype = DType::kInt8;
               g.at(g.outputs[0]).quant = compiler::QuantParams{{1.0F}, {0}, -1};
-            }).find("is float32, the output is int8"),
+            }).find("is int8, the operator gives float32"),
             std::string::npos);
   EXPECT_NE(broken([](Graph& g) { g.nodes[0].inputs[0] = 1000; }).find("refers to no value"), std::string::npos);
   EXPECT_NE(broken([](Graph& g) { g.at(g.nodes[0].inputs[1]).shape[0] = 4; }).find("does not fill"), std::string::npos);
