@@ -6,6 +6,7 @@
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
 #include "compiler/passes/passes.h"
+#include "compiler/tokens_to_planes.h"
 
 namespace xrun::compiler {
 namespace {
@@ -57,11 +58,43 @@ Status MoveNamedNodes(const std::vector<std::string>& names, Graph* graph) {
   return {};
 }
 
+/// Elementwise work between two CPU steps costs less there than a launch and its transfers. Returns whether any was
+/// moved; the model must then be lowered again.
+bool MoveIdleLaunches(const LoweredModel& model, Graph* graph) {
+  std::vector<std::string> names;
+  for (const Partition& partition : model.partitions) {
+    const bool idle =
+        std::all_of(partition.layers.begin(), partition.layers.end(),
+                    [](const Layer& layer) { return layer.kind == LayerKind::kElementwise; }) &&
+        std::all_of(partition.inputs.begin(), partition.inputs.end(), [&](const Partition::Port& port) {
+          const NodeId from = graph->Producer(port.value);
+          return from != kNone && model.places[static_cast<size_t>(from)].place == Place::kCpu;
+        });
+    if (!idle) continue;
+    for (const Layer& layer : partition.layers) {
+      for (const NodeId n : layer.nodes) {
+        const Node& node = graph->nodes[static_cast<size_t>(n)];
+        if (node.cpu_reason.empty() && !OnlyMoves(*graph, node)) names.push_back(node.name);
+      }
+    }
+  }
+  for (const std::string& name : names) {
+    for (size_t i = 0; i < graph->nodes.size(); ++i) {
+      const Node& node = graph->nodes[i];
+      if (node.name != name || !node.cpu_reason.empty() || !IsQuantizedOperator(*graph, node)) continue;
+      MoveToCpu(graph, static_cast<NodeId>(i), "elementwise between CPU steps: less work than a launch of its own");
+      break;
+    }
+  }
+  return !names.empty();
+}
+
 }  // namespace
 
 Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options) {
   LoweredGraph result{quantized, {}};
   Graph& graph = result.graph;
+  TokensToPlanes(graph);
   if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
   XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
   const LowerOptions lower{.fuse = options.optimization >= 2 && !options.debug_tensors,
@@ -70,6 +103,7 @@ Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& op
     NodeId refused = kNone;
     auto model = Lower(graph, options.config, lower, &refused);
     if (model.ok()) {
+      if (MoveIdleLaunches(*model, &graph)) continue;
       result.model = std::move(*model);
       return result;
     }

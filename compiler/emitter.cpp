@@ -114,13 +114,25 @@ void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& vi
   Emit(kLoad, MakeTransfer<Load>(root, box, view, config.channels));
 }
 
+OverlayTensor Emitter::Memory(const OverlayTensor& t) const {
+  OverlayTensor memory = Root(t);
+  if (!t.reshaped) return memory;
+  memory.height = t.height;
+  memory.width = t.width;
+  if (memory.on_chip) {
+    memory.on_chip->row_pitch = t.width;
+    memory.on_chip->plane_pitch = t.height * t.width;
+  }
+  return memory;
+}
+
 View Emitter::Read(int32_t index, const Box& wanted, Buffers* buffers, uint32_t row_pitch) {
   const OverlayTensor& t = tensor(index);
-  const OverlayTensor& root = Root(t);
+  const OverlayTensor root = Memory(t);
   const Box box = InRoot(t, wanted);
   if (root.on_chip) {
     const OverlayTensor::OnChip& c = *root.on_chip;
-    const auto root_index = static_cast<size_t>(&root - partition.tensors.data());
+    const auto root_index = static_cast<size_t>(t.is_view() ? t.parent : index);
     const bool arrives = root.base >= kBaseInput0 && root.base < kBaseOutput0;
     if (arrives && !loaded_[root_index]) {
       loaded_[root_index] = true;
@@ -135,6 +147,7 @@ View Emitter::Read(int32_t index, const Box& wanted, Buffers* buffers, uint32_t 
 
 View Emitter::Write(int32_t index, const Box& wanted, Buffers* buffers) {
   const OverlayTensor& t = tensor(index);
+  assert(!t.reshaped && "reshaped views are read only");
   const OverlayTensor& root = Root(t);
   if (root.on_chip) {
     const Box box = InRoot(t, wanted);

@@ -55,6 +55,8 @@ class Emitter {
 
   /// The tensor that owns the memory: the parent of a view.
   const OverlayTensor& Root(const OverlayTensor& t) const { return t.is_view() ? tensor(t.parent) : t; }
+  /// The memory of `t` with the rows and columns in which t's boxes are counted.
+  OverlayTensor Memory(const OverlayTensor& t) const;
   bool OnChip(const OverlayTensor& t) const { return Root(t).on_chip.has_value(); }
 
   void BeginLayer(int32_t layer);

@@ -36,11 +36,8 @@ class PartitionBuilder {
   Status AddNode(NodeId id) {
     const Node& node = graph_.nodes[static_cast<size_t>(id)];
     switch (node.op) {
-      case Op::kReshape: {
-        XRUN_ASSIGN_OR_RETURN(const int32_t root, TensorOf(node.inputs[0], false));
-        tensor_of_[node.outputs[0]] = root;
-        return {};
-      }
+      case Op::kReshape:
+        return AddReshape(id, node);
       case Op::kConcat:
         return AddConcat(id, node);
       case Op::kSlice:
@@ -56,9 +53,11 @@ class PartitionBuilder {
 
   Status AddCompute(NodeId id, const Node& node) {
     LayerOperands operands;
-    XRUN_ASSIGN_OR_RETURN(operands.input, TensorOf(node.inputs[0], node.op != Op::kFullyConnected));
     if (IsBinary(node.op)) {
-      XRUN_ASSIGN_OR_RETURN(operands.input_b, TensorOf(node.inputs[1], true));
+      XRUN_ASSIGN_OR_RETURN(operands.input, BinaryOperand(node, 0));
+      XRUN_ASSIGN_OR_RETURN(operands.input_b, BinaryOperand(node, 1));
+    } else {
+      XRUN_ASSIGN_OR_RETURN(operands.input, TensorOf(node.inputs[0], node.op != Op::kFullyConnected));
     }
     if (options_.fuse && TryFuseTable(node, id)) return {};
     if (options_.fuse && node.op == Op::kAdd) {
@@ -71,6 +70,39 @@ class PartitionBuilder {
     producer_[operands.output] = static_cast<int32_t>(partition_.layers.size());
     AddLayer(std::move(layer), id);
     return {};
+  }
+
+  /// The same tensor under another name where the plane stays, the same memory with other rows and columns where only
+  /// they change; anything else is the tensor as it was, which is good enough for a FullyConnected or an output.
+  Status AddReshape(NodeId id, const Node& node) {
+    XRUN_ASSIGN_OR_RETURN(int32_t from, TensorOf(node.inputs[0], false));
+    tensor_of_[node.outputs[0]] = from;
+    XRUN_ASSIGN_OR_RETURN(const auto dims, OverlayDims(graph_.at(node.outputs[0])));
+    const auto [channels, height, width] = dims;
+    const bool same = height == at(from).height && width == at(from).width;
+    if (channels != at(from).channels || same) return {};
+    if (at(from).is_view()) {
+      XRUN_ASSIGN_OR_RETURN(from, AddCopy(from, node.inputs[0], id));
+    }
+    OverlayTensor t = at(from);
+    t.name = graph_.at(node.outputs[0]).name;
+    t.value = node.outputs[0];
+    t.height = height;
+    t.width = width;
+    t.parent = from;
+    t.reshaped = true;
+    parents_.insert(from);
+    const auto index = static_cast<int32_t>(partition_.tensors.size());
+    partition_.tensors.push_back(std::move(t));
+    tensor_of_[node.outputs[0]] = index;
+    if (ready_.contains(from)) ready_[index] = ready_[from];
+    return {};
+  }
+
+  /// `tensor`, or a copy of it if it is a reshaped view, which can have no boxes of its own.
+  Result<int32_t> Boxable(int32_t tensor, ValueId value, NodeId id) {
+    if (!at(tensor).reshaped) return tensor;
+    return AddCopy(tensor, value, id);
   }
 
   OverlayTensor& at(int32_t index) { return partition_.tensors[static_cast<size_t>(index)]; }
@@ -128,6 +160,7 @@ class PartitionBuilder {
     t.name += ".relayout";
     t.base = kBaseWorkspace;
     t.parent = kNone;
+    t.reshaped = false;
     t.group0 = t.y0 = t.x0 = 0;
     TakeChannels(at(like), &t);
     const auto index = static_cast<int32_t>(partition_.tensors.size());
@@ -184,6 +217,7 @@ class PartitionBuilder {
         t.scale = at(result).scale;
         t.zero_point = at(result).zero_point;
         t.parent = kNone;
+        t.reshaped = false;
         t.group0 = t.y0 = t.x0 = 0;
         if (at(in).groups > dense || axis != 0) {
           t.groups = dense;
@@ -234,7 +268,8 @@ class PartitionBuilder {
   /// A box of the input where steps are 1 (channels: any step), else a strided copy.
   Status AddSlice(NodeId id, const Node& node) {
     const auto& attrs = node.as<SliceAttrs>();
-    XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
+    XRUN_ASSIGN_OR_RETURN(int32_t in, TensorOf(node.inputs[0], true));
+    XRUN_ASSIGN_OR_RETURN(in, Boxable(in, node.inputs[0], id));
     const size_t rank = graph_.at(node.inputs[0]).shape.size();
     std::array<int64_t, 3> begin{0, 0, 0}, step{1, 1, 1};
     for (size_t a = 0; a < rank; ++a) {
@@ -298,7 +333,8 @@ class PartitionBuilder {
 
   /// Channels picked by constant indices: a view of the groups that hold them.
   Status AddGather(NodeId id, const Node& node) {
-    XRUN_ASSIGN_OR_RETURN(const int32_t in, TensorOf(node.inputs[0], true));
+    XRUN_ASSIGN_OR_RETURN(int32_t in, TensorOf(node.inputs[0], true));
+    XRUN_ASSIGN_OR_RETURN(in, Boxable(in, node.inputs[0], id));
     XRUN_ASSIGN_OR_RETURN(const int32_t result, NewTensor(node.outputs[0]));
     const auto* indices = graph_.at(node.inputs[1]).data<int64_t>();
     std::vector<uint32_t> physical;
@@ -363,9 +399,40 @@ class PartitionBuilder {
     return it->second;
   }
 
+  /// An operand of lower rank than the result is broadcast as ONNX says: its last axis stands for the result's last.
+  Result<int32_t> BinaryOperand(const Node& node, size_t index) {
+    const ValueId id = node.inputs[index];
+    const size_t rank = graph_.at(node.outputs[0]).shape.size();
+    Value aligned = graph_.at(id);
+    if (aligned.shape.size() >= rank) return TensorOf(id, true);
+    aligned.shape.insert(aligned.shape.begin(), rank - aligned.shape.size(), 1);
+    XRUN_ASSIGN_OR_RETURN(const auto dims, OverlayDims(aligned));
+    if (aligned.is_constant()) {
+      const auto index_of = static_cast<int32_t>(partition_.tensors.size());
+      partition_.tensors.push_back(MakeTensor(id, dims));
+      at(index_of).base = kBaseWeights;
+      at(index_of).constant = aligned.data<int8_t>();
+      return index_of;
+    }
+    XRUN_ASSIGN_OR_RETURN(const int32_t tensor, TensorOf(id, true));
+    if (dims != std::array<uint32_t, 3>{at(tensor).channels, at(tensor).height, at(tensor).width}) {
+      return Failure{"operand '" + aligned.name + "' of lower rank is broadcast along other axes than its layout has",
+                     "reshape it to the result's rank in the model"};
+    }
+    return tensor;
+  }
+
   Result<int32_t> NewTensor(ValueId id) {
     const Value& value = graph_.at(id);
     XRUN_ASSIGN_OR_RETURN(const auto dims, OverlayDims(value));
+    const auto index = static_cast<int32_t>(partition_.tensors.size());
+    partition_.tensors.push_back(MakeTensor(id, dims));
+    tensor_of_[id] = index;
+    return index;
+  }
+
+  OverlayTensor MakeTensor(ValueId id, const std::array<uint32_t, 3>& dims) const {
+    const Value& value = graph_.at(id);
     OverlayTensor t;
     t.name = value.name;
     t.value = id;
@@ -375,10 +442,7 @@ class PartitionBuilder {
     t.groups = (dims[0] + config_.channels - 1) / config_.channels;
     t.scale = value.quant->scale[0];
     t.zero_point = value.quant->zero_point[0];
-    const auto index = static_cast<int32_t>(partition_.tensors.size());
-    partition_.tensors.push_back(std::move(t));
-    tensor_of_[id] = index;
-    return index;
+    return t;
   }
 
   /// The layer that makes `id`, if `node` is its only reader and it can therefore take the node into its output stage.
@@ -476,9 +540,10 @@ class PartitionBuilder {
       for (ValueId value : graph_.nodes[static_cast<size_t>(id)].outputs) {
         if (!LeavesPartition(value) || !tensor_of_.contains(value)) continue;
         int32_t tensor = tensor_of_[value];
+        if (at(tensor).reshaped) tensor = at(tensor).parent;  // the same row-major order
         if (options_.separate || !ready_.contains(tensor) || at(tensor).is_view() || bound.contains(tensor)) {
           // A view of an input, or of a tensor that is bound already: a register needs a copy of its own.
-          XRUN_ASSIGN_OR_RETURN(tensor, AddCopy(tensor, value));
+          XRUN_ASSIGN_OR_RETURN(tensor, AddCopy(tensor, value, graph_.Producer(value)));
         }
         bound.insert(tensor);
         OverlayTensor& t = partition_.tensors[static_cast<size_t>(tensor)];
@@ -496,13 +561,14 @@ class PartitionBuilder {
   }
 
   /// A dense copy in memory of its own.
-  Result<int32_t> AddCopy(int32_t from, ValueId value) {
+  Result<int32_t> AddCopy(int32_t from, ValueId value, NodeId id) {
     OverlayTensor t = at(from);
     t.name = graph_.at(value).name;
     t.value = value;
     t.base = kBaseWorkspace;
     t.constant = nullptr;
     t.parent = kNone;
+    t.reshaped = false;
     t.group0 = t.y0 = t.x0 = 0;
     t.groups = (t.channels + config_.channels - 1) / config_.channels;
     t.channel_map.clear();
@@ -512,7 +578,7 @@ class PartitionBuilder {
     XRUN_ASSIGN_OR_RETURN(Layer layer, moves ? IdentityLayer(at(from), at(index)) : CopyLayer(at(from), at(index)));
     layer.input = from;
     layer.output = index;
-    AddLayer(std::move(layer), graph_.Producer(value));
+    AddLayer(std::move(layer), id);
     return index;
   }
 

@@ -38,6 +38,8 @@ struct OverlayTensor {
   /// A view: the box of `parent` (never itself a view) that starts at this group, row and column.
   int32_t parent = kNone;
   uint32_t group0 = 0, y0 = 0, x0 = 0;
+  /// A view of the whole parent with other rows and columns, their product the same; no other view begins at it.
+  bool reshaped = false;
 
   bool is_view() const { return parent != kNone; }
   uint32_t Physical(uint32_t channel) const { return channel_map.empty() ? channel : channel_map[channel]; }

@@ -54,6 +54,13 @@ std::vector<int64_t> ChannelsOf(const std::vector<int32_t>& elements, int64_t pl
   return channels;
 }
 
+bool InOrder(const std::vector<int32_t>& elements) {
+  for (size_t i = 0; i < elements.size(); ++i) {
+    if (elements[i] != static_cast<int32_t>(i)) return false;
+  }
+  return true;
+}
+
 class Finder {
  public:
   explicit Finder(Graph& graph) : rewriter_(graph) {}
@@ -71,6 +78,7 @@ class Finder {
   const Value& at(ValueId id) { return rewriter_.graph().at(id); }
 
   void Try(Node& node) {
+    if (TryOrderKept(node)) return;
     const Value& result = at(node.outputs[0]);
     if (!IsPlanes(result.shape)) return;
     std::vector<const Node*> chain{&node};
@@ -88,15 +96,42 @@ class Finder {
     }
   }
 
+  /// Moves that together leave every element where it was are one Reshape.
+  bool TryOrderKept(Node& node) {
+    const Shape shape = at(node.outputs[0]).shape;
+    std::vector<const Node*> chain{&node};
+    std::vector<const Node*> longest;
+    bool transposed = node.op == Op::kTranspose;
+    while (chain.back()->op != Op::kSlice) {
+      const ValueId from = rewriter_.Resolve(chain.back()->inputs[0]);
+      if (at(from).quant != at(node.outputs[0]).quant || Elements(at(from).shape) > kMostTraced) break;
+      if (transposed && InOrder(Trace(rewriter_.graph(), from, chain))) longest = chain;
+      const Node* before = rewriter_.Producer(from);
+      if (before == nullptr || !Moves(*before)) break;
+      transposed |= before->op == Op::kTranspose;
+      chain.push_back(before);
+    }
+    if (longest.empty()) return false;
+    AddOrigins(longest, &node);
+    rewriter_.Replace(node, Op::kReshape, NoAttrs{}, {rewriter_.Resolve(longest.back()->inputs[0])});
+    return true;
+  }
+
+  static void AddOrigins(const std::vector<const Node*>& chain, Node* node) {
+    for (const Node* other : chain) {
+      for (const std::string& name : other->origin) {
+        if (std::find(node->origin.begin(), node->origin.end(), name) == node->origin.end()) {
+          node->origin.push_back(name);
+        }
+      }
+    }
+  }
+
   void Replace(Node& node, ValueId from, const std::vector<const Node*>& chain) {
     const Shape shape = at(from).shape;
     const std::vector<int64_t> channels = ChannelsOf(Trace(rewriter_.graph(), from, chain), shape[2] * shape[3]);
     if (channels.empty()) return;
-    for (const Node* other : chain) {
-      for (const std::string& name : other->origin) {
-        if (std::find(node.origin.begin(), node.origin.end(), name) == node.origin.end()) node.origin.push_back(name);
-      }
-    }
+    AddOrigins(chain, &node);
     const int64_t step = channels.size() > 1 ? channels[1] - channels[0] : 1;
     bool even = step > 0;
     for (size_t i = 1; i < channels.size(); ++i) even = even && channels[i] - channels[i - 1] == step;

@@ -62,6 +62,13 @@ class Absorber {
       (from_.at(id).dtype == DType::kInt8 ? int8_ : float_)[Index(id)] = added;
       to_.inputs.push_back(added);
     }
+    // Constants first: the bias of a product may be dequantized behind it in the file.
+    for (size_t n = 0; n < from_.nodes.size(); ++n) {
+      const Node& node = from_.nodes[n];
+      if (node.op != Op::kDequantize || !from_.at(node.inputs[0]).is_constant()) continue;
+      XRUN_RETURN_IF_ERROR(AbsorbDequantize(node));
+      done_[n] = true;
+    }
     for (size_t n = 0; n < from_.nodes.size(); ++n) {
       if (done_[n]) continue;
       XRUN_RETURN_IF_ERROR(Absorb(from_.nodes[n]));

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "compiler/import/import_onnx.h"
 #include "compiler/passes/canonicalize.h"
@@ -40,15 +41,30 @@ std::string StatsText(const compiler::Graph& graph, const compiler::Calibration&
          table.ToString();
 }
 
-Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const ModelFlags& flags,
-                                             ProgressMode progress_mode, QuantizedModel& model) {
+struct Learnt {
+  compiler::Calibration calibration;
+  std::optional<std::vector<compiler::InputMoments>> moments;
+};
+
+compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
+  const auto method = compiler::ParseCalibrationMethod(options.method);
+  assert(method.has_value());  // the flag takes nothing else
+  return {.method = *method,
+          .round_by_data = options.weight_rounding == "data",
+          .correct_bias = options.bias_correction == "on"};
+}
+
+Result<Learnt> RunCalibration(const compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
+                              QuantizedModel& model) {
+  Learnt learnt;
   const CalibrationOptions& options = flags.calibration;
   if (options.sources.empty()) {
     model.source = ScaleSource::kSynthetic;
     const auto [lo, hi] = options.input_range;
     model.calibration = "calibrated without data (" + std::to_string(compiler::kSyntheticSamples) +
                         " built-in samples over " + Number(lo) + " … " + Number(hi) + ", " + options.method + ")";
-    return compiler::CalibrateWithoutData(graph, lo, hi, flags.Jobs());
+    XRUN_ASSIGN_OR_RETURN(learnt.calibration, compiler::CalibrateWithoutData(graph, lo, hi, flags.Jobs()));
+    return learnt;
   }
   model.source = ScaleSource::kData;
   XRUN_ASSIGN_OR_RETURN(const io::Dataset data, io::Dataset::Open(options.sources, InputSpecsOf(graph),
@@ -58,8 +74,16 @@ Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const
                                                                    .require_finite = true}));
   model.calibration = options.method + ", " + std::to_string(data.samples()) + " samples of " + data.Describe();
   std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
-  Progress progress("calibrating", data.runs(), progress_mode);
-  return Calibrate(graph, data, flags.Jobs(), progress);
+  const compiler::QuantizeOptions quantize = OptionsOf(options);
+  const bool second_order = quantize.round_by_data || quantize.correct_bias;
+  Progress progress("calibrating", data.runs() + (second_order ? MomentRuns(data) : 0), progress_mode);
+  XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
+  if (!second_order) return learnt;
+  XRUN_ASSIGN_OR_RETURN(compiler::MomentCollector collector,
+                        compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
+  XRUN_RETURN_IF_ERROR(CollectMoments(data, graph, collector, progress));
+  learnt.moments = collector.Take();
+  return learnt;
 }
 
 }  // namespace
@@ -91,12 +115,11 @@ Result<QuantizedModel> MakeQuantizedModel(const ModelFlags& flags, ProgressMode 
     observer("quantize", [&] { return compiler::ToText(model.graph); });
     return model;
   }
-  auto calibration = RunCalibration(graph, flags, progress, model);
-  if (!calibration.ok()) return std::move(calibration).failure().In(flags.model);
-  observer("calibrate", [&] { return StatsText(graph, *calibration); });
-  const auto method = compiler::ParseCalibrationMethod(flags.calibration.method);
-  assert(method.has_value());  // the flag takes nothing else
-  auto quantized = compiler::Quantize(graph, *calibration, {.method = *method});
+  auto learnt = RunCalibration(graph, flags, progress, model);
+  if (!learnt.ok()) return std::move(learnt).failure().In(flags.model);
+  observer("calibrate", [&] { return StatsText(graph, learnt->calibration); });
+  auto quantized = compiler::Quantize(graph, learnt->calibration, OptionsOf(flags.calibration),
+                                      learnt->moments ? &*learnt->moments : nullptr);
   if (!quantized.ok()) return std::move(quantized).failure().In(flags.model);
   model.graph = std::move(quantized->graph);
   model.ranges = std::move(quantized->ranges);
