@@ -63,13 +63,12 @@ Status MoveNamedNodes(const std::vector<std::string>& names, Graph* graph) {
 bool MoveIdleLaunches(const LoweredModel& model, Graph* graph) {
   std::vector<std::string> names;
   for (const Partition& partition : model.partitions) {
-    const bool idle =
-        std::all_of(partition.layers.begin(), partition.layers.end(),
-                    [](const Layer& layer) { return layer.kind == LayerKind::kElementwise; }) &&
-        std::all_of(partition.inputs.begin(), partition.inputs.end(), [&](const Partition::Port& port) {
-          const NodeId from = graph->Producer(port.value);
-          return from != kNone && model.places[static_cast<size_t>(from)].place == Place::kCpu;
-        });
+    const bool idle = std::all_of(partition.layers.begin(), partition.layers.end(),
+                                  [](const Layer& layer) { return layer.kind == LayerKind::kElementwise; }) &&
+                      std::all_of(partition.inputs.begin(), partition.inputs.end(), [&](const Partition::Port& port) {
+                        const NodeId from = graph->Producer(port.value);
+                        return from != kNone && model.places[static_cast<size_t>(from)].place == Place::kCpu;
+                      });
     if (!idle) continue;
     for (const Layer& layer : partition.layers) {
       for (const NodeId n : layer.nodes) {

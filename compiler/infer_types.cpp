@@ -36,7 +36,8 @@ bool Takes(const Node& node, size_t i, DType type) {
 bool MustAgree(const Node& node, size_t i, DType first, DType type) {
   if (node.op == Op::kGather) return false;
   const bool bias = i == 2 && first == DType::kInt8 && type == DType::kInt32;
-  return !bias;
+  const bool slopes = node.op == Op::kPRelu && first == DType::kInt8 && type == DType::kFloat32;
+  return !bias && !slopes;
 }
 
 DType ResultType(const Node& node, DType first) {

@@ -133,6 +133,29 @@ Status LowerPool(const Graph& graph, const Node& node, Layer* layer) {
   return {};
 }
 
+/// A depthwise 1x1 convolution with weight 1: negative results take the second multiplier, which holds the slope.
+Status LowerPRelu(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer) {
+  const Value& x = graph.at(node.inputs[0]);
+  const Value& y = graph.at(node.outputs[0]);
+  const Value& slopes = graph.at(node.inputs[1]);
+  const uint32_t channels = tensors[static_cast<size_t>(layer->input)].channels;
+  layer->kind = channels > 1 ? LayerKind::kDepthwise : LayerKind::kConv;
+  layer->groups = channels;
+  layer->prelu = true;
+  layer->own_weights = std::make_shared<const std::vector<int8_t>>(channels, int8_t{1});
+  layer->weights = layer->own_weights->data();
+  XRUN_ASSIGN_OR_RETURN(const Multiplier positive, MakeMultiplier({{ScaleOf(x)}, ScaleOf(y), 1}));
+  for (uint32_t c = 0; c < channels; ++c) {
+    const float slope = slopes.data<float>()[Elements(slopes.shape) == 1 ? 0 : c];
+    Multiplier negative;
+    if (slope != 0) {
+      XRUN_ASSIGN_OR_RETURN(negative, MakeMultiplier({{ScaleOf(x), slope}, ScaleOf(y), 1}));
+    }
+    layer->params.push_back({-ZeroOf(x), positive, negative, 0});
+  }
+  return {};
+}
+
 Status LowerBinary(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer) {
   layer->kind = LayerKind::kElementwise;
   const Value& y = graph.at(node.outputs[0]);
@@ -303,6 +326,9 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
     case Op::kSub:
     case Op::kMul:
       XRUN_RETURN_IF_ERROR(LowerBinary(graph, node, tensors, &layer));
+      break;
+    case Op::kPRelu:
+      XRUN_RETURN_IF_ERROR(LowerPRelu(graph, node, tensors, &layer));
       break;
     case Op::kUnary: {
       if (node.as<UnaryAttrs>().chain.empty()) {  // a change of parameters: exact multiplier, not a table

@@ -23,6 +23,7 @@ bool HasOverlayForm(const Graph& graph, const Node& node) {
     case Op::kSub:
     case Op::kMul:
     case Op::kUnary:
+    case Op::kPRelu:
     case Op::kPad:
       return true;
     case Op::kConcat:

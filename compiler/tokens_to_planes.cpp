@@ -173,8 +173,7 @@ class Converter {
       v.constant = std::make_shared<const Bytes>(TransposeBytes(*at(id).constant, 1, spread, kToPlanes));
       return planes_[id] = graph_.AddValue(std::move(v));
     }
-    const ValueId laid =
-        spread == shape ? id : AddMove(Op::kReshape, NoAttrs{}, id, spread, at(id).name + ".spread");
+    const ValueId laid = spread == shape ? id : AddMove(Op::kReshape, NoAttrs{}, id, spread, at(id).name + ".spread");
     return planes_[id] = AddMove(Op::kTranspose, TransposeAttrs{kToPlanes}, laid, planes, name);
   }
 
@@ -187,8 +186,8 @@ class Converter {
       AddMoveTo(Op::kTranspose, TransposeAttrs{kToTokens}, planes_.at(id), id);
       return;
     }
-    const ValueId laid = AddMove(Op::kTranspose, TransposeAttrs{kToTokens}, planes_.at(id), spread,
-                                 at(id).name + ".spread");
+    const ValueId laid =
+        AddMove(Op::kTranspose, TransposeAttrs{kToTokens}, planes_.at(id), spread, at(id).name + ".spread");
     AddMoveTo(Op::kReshape, NoAttrs{}, laid, id);
   }
 

@@ -28,6 +28,7 @@ bool HasQuantizedForm(Op op) {
     case Op::kMul:
     case Op::kAveragePool:
     case Op::kUnary:
+    case Op::kPRelu:
     case Op::kConcat:
       return true;
     default:
@@ -194,15 +195,35 @@ class Absorber {
 
   // ---- one node
 
+  /// Operators whose second operand, indices or slopes, is no int8 value.
+  static bool HasFloatOperand(Op op) { return op == Op::kGather || op == Op::kPRelu; }
+
+  /// Slopes that the overlay takes: constants, perhaps dequantized ones.
+  bool TakesSlopes(const Node& node) const {
+    const ValueId id = node.inputs[1];
+    const ValueId absorbed = int8_[Index(id)];
+    if (absorbed == kNone ? !from_.at(id).is_constant() : !to_.at(absorbed).is_constant()) return false;
+    std::vector<float> slopes;
+    if (absorbed != kNone) {
+      slopes = Dequantized(to_.at(absorbed));
+    } else {
+      slopes.assign(from_.at(id).data<float>(), from_.at(id).data<float>() + Elements(from_.at(id).shape));
+    }
+    return SlopesPerChannel(from_.at(node.inputs[0]).shape, from_.at(id).shape) &&
+           std::all_of(slopes.begin(), slopes.end(), [](float a) { return a >= 0 && a <= 128; });
+  }
+
   Status Absorb(const Node& node) {
     if (node.op == Op::kDequantize) return AbsorbDequantize(node);
     if (node.op == Op::kQuantize) return AbsorbQuantize(node);
     if (IsMatrixOp(node.op) && IsInt8(node.inputs[0]) && HasInt8Weights(node)) return AbsorbMatrixOp(node);
     if (node.op == Op::kUnary && (IsInt8(node.inputs[0]) || tables_[Index(node.inputs[0])])) return AbsorbUnary(node);
     if (HasQuantizedForm(node.op) && !IsMatrixOp(node.op) && node.op != Op::kUnary &&
-        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-          return id != kNone && (IsInt8(id) || (node.op == Op::kGather && id == node.inputs[1]));
-        })) {
+        std::all_of(node.inputs.begin(), node.inputs.end(),
+                    [&](ValueId id) {
+                      return id != kNone && (IsInt8(id) || (HasFloatOperand(node.op) && id == node.inputs[1]));
+                    }) &&
+        (node.op != Op::kPRelu || TakesSlopes(node))) {
       const bool computes = node.op == Op::kResize && node.as<ResizeAttrs>().mode != ResizeMode::kNearest;
       if (KeepsParameters(node.op) && !computes) return AbsorbMovement(node);
       if (const QuantParams* params = Rounding(node.outputs[0])) return AddQuantized(node, *params);
@@ -261,7 +282,11 @@ class Absorber {
 
   Status AddQuantized(const Node& from, const QuantParams& params) {
     Node node = from;
-    for (ValueId& id : node.inputs) id = int8_[Index(id)] != kNone ? int8_[Index(id)] : FloatOf(id);  // indices
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      ValueId& id = node.inputs[i];
+      const bool as_it_is = int8_[Index(id)] == kNone || (i == 1 && HasFloatOperand(node.op));
+      id = as_it_is ? FloatOf(id) : int8_[Index(id)];
+    }
     const ValueId out = from.outputs[0];
     node.outputs = {int8_[Index(out)] = AddInt8(Int8Name(out), from_.at(out).shape, params)};
     to_.nodes.push_back(std::move(node));

@@ -125,6 +125,12 @@ class Chooser {
       }
       case Op::kMul:
         return ScaleOf(node.inputs[0]) * ScaleOf(node.inputs[1]);
+      case Op::kPRelu: {
+        const Value& slopes = graph_.at(node.inputs[1]);
+        const float* data = slopes.data<float>();
+        const float steepest = *std::max_element(data, data + Elements(slopes.shape));
+        return ScaleOf(node.inputs[0]) * std::max(1.0, static_cast<double>(steepest));
+      }
       case Op::kAveragePool:
         return ScaleOf(node.inputs[0]);  // divided by a count of at least 1
       case Op::kAdd:

@@ -140,7 +140,8 @@ class Builder {
     } else {
       for (size_t i = 1; i < from.inputs.size(); ++i) {
         if (from.inputs[i] == kNone) continue;
-        if (from_.at(from.inputs[i]).dtype != DType::kFloat32) {  // indices
+        // Indices, and slopes, which stay exact.
+        if (from_.at(from.inputs[i]).dtype != DType::kFloat32 || from.op == Op::kPRelu) {
           node.inputs[i] = FloatOf(from.inputs[i]);
           continue;
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_set>
 
 namespace xrun::compiler {
 
@@ -34,11 +35,11 @@ void ForEachWeight(const WeightLayout& layout, const Fn& fn) {
 /// The step of weights that were integers once: exported from a quantized model, every weight is a multiple of one
 /// step, |w| ≤ 255 steps. 0 when they are not.
 double GridStep(const float* weights, size_t count) {
-  std::vector<double> magnitudes;
-  for (size_t i = 0; i < count; ++i) magnitudes.push_back(std::fabs(static_cast<double>(weights[i])));
+  std::unordered_set<float> distinct;
+  for (size_t i = 0; i < count && distinct.size() <= 256; ++i) distinct.insert(std::fabs(weights[i]));
+  if (distinct.size() < 2 || distinct.size() > 256) return 0;
+  std::vector<double> magnitudes(distinct.begin(), distinct.end());
   std::sort(magnitudes.begin(), magnitudes.end());
-  magnitudes.erase(std::unique(magnitudes.begin(), magnitudes.end()), magnitudes.end());
-  if (magnitudes.size() < 2 || magnitudes.size() > 256) return 0;
   double step = magnitudes.back();
   for (size_t i = 1; i < magnitudes.size(); ++i) {
     const double gap = magnitudes[i] - magnitudes[i - 1];

@@ -44,7 +44,30 @@ void LeaveTailFloat(const Graph& graph, const std::vector<NodeId>& producer,
   }
 }
 
+/// Slopes are exact multipliers of the overlay's records: one a channel, not negative.
+std::string WhyPReluIsNotQuantizable(const Graph& graph, const Node& node) {
+  if (!IsFloatConstant(graph, node.inputs[1])) return "its slopes are not constant";
+  const Value& slopes = graph.at(node.inputs[1]);
+  const Shape& in = graph.at(node.inputs[0]).shape;
+  if (!SlopesPerChannel(in, slopes.shape)) return "its slopes are not one for all or one a channel";
+  const float* data = slopes.data<float>();
+  const bool fits = std::all_of(data, data + Elements(slopes.shape), [](float a) { return a >= 0 && a <= 128; });
+  return fits ? "" : "a slope is outside 0…128";
+}
+
 }  // namespace
+
+bool SlopesPerChannel(const Shape& in, const Shape& slopes) {
+  if (Elements(slopes) == 1) return slopes.size() <= in.size();
+  if (slopes.size() > in.size() || in.size() < 2) return false;
+  // Aligned at the last axis: all ones but for axis 1.
+  for (size_t a = 0; a < in.size(); ++a) {
+    const size_t missing = in.size() - slopes.size();
+    const int64_t size = a < missing ? 1 : slopes[a - missing];
+    if (size != (a == 1 ? in[1] : 1)) return false;
+  }
+  return true;
+}
 
 bool KeepsParameters(Op op) {
   switch (op) {
@@ -94,6 +117,8 @@ std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
     case Op::kSpaceToDepth:
     case Op::kGather:
       return "";
+    case Op::kPRelu:
+      return WhyPReluIsNotQuantizable(graph, node);
     case Op::kResize:
       return node.as<ResizeAttrs>().mode == ResizeMode::kCubic ? "has no quantized form in mode cubic" : "";
     default:
@@ -115,7 +140,7 @@ std::string HowToQuantize(Op op) {
     case Op::kMax:
       return "with constant bounds write it as Clip";
     case Op::kPRelu:
-      return "with one slope for all channels write it as LeakyRelu";
+      return "with constant slopes, one a channel and none negative, it has one";
     case Op::kPow:
       return "with a constant exponent it has one";
     case Op::kSoftmax:

@@ -11,6 +11,9 @@ namespace xrun::compiler {
 /// Operators that only move int8 values or choose among them: output parameters equal input parameters, a copy.
 bool KeepsParameters(Op op);
 
+/// Whether a PRelu's slopes are one for all channels (axis 1) of `in` or one a channel.
+bool SlopesPerChannel(const Shape& in, const Shape& slopes);
+
 /// Empty when the quantized form of the node exists (isa/README.md, arithmetic); else why not, for reports.
 std::string WhyNotQuantizable(const Graph& graph, const Node& node);
 

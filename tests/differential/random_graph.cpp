@@ -315,6 +315,15 @@ ValueId GraphMaker::Unary(ValueId x) {
   return AddNode(Op::kUnary, UnaryAttrs{{f}}, {x}, graph.at(x).shape, Jitter(scale), false);
 }
 
+ValueId GraphMaker::PRelu(ValueId x) {
+  const Shape shape = graph.at(x).shape;
+  std::vector<float> slopes(static_cast<size_t>(shape[1]));
+  for (float& slope : slopes) slope = Chance(10) ? 0.0F : Jitter(0.3F);
+  const ValueId constant =
+      graph.AddConstant(graph.UniqueName("slopes"), DType::kFloat32, {shape[1], 1, 1}, slopes.data());
+  return AddNode(Op::kPRelu, NoAttrs{}, {x, constant}, shape, Jitter(ScaleOf(graph.at(x))), true);
+}
+
 std::vector<UnaryFunction> GraphMaker::RandomChain() {
   const auto number = [&](float scale) { return static_cast<double>(Jitter(scale)); };
   std::vector<UnaryFunction> chain;
@@ -547,6 +556,8 @@ Graph RandomGraph(uint64_t seed) {
         break;
       }
       case 19:
+        y = m.PRelu(x);
+        break;
       case 20:
         y = m.Unary(x);
         break;

@@ -39,6 +39,7 @@ class GraphMaker {
   compiler::ValueId Sub(compiler::ValueId a, compiler::ValueId b);
   compiler::ValueId Mul(compiler::ValueId a, compiler::ValueId b);
   compiler::ValueId Unary(compiler::ValueId x);
+  compiler::ValueId PRelu(compiler::ValueId x);
   compiler::ValueId Flatten(compiler::ValueId x);
   compiler::ValueId Concat(const std::vector<compiler::ValueId>& inputs, int64_t axis);
   /// A random slice along every axis but the batch; steps above 1 now and then.

@@ -151,6 +151,23 @@ ValuePtr TryMultiply(const Value& a, const Value& b, const Shape& shape) {
   return MakeValue(std::move(out));
 }
 
+/// Each negative element has the scale of its slope, exactly.
+ValuePtr TryPRelu(const Value& a, const Value& slopes, const Shape& shape) {
+  const Scaled* x = a.Quantized();
+  if (x == nullptr || x->scale.size() != 1 || x->shape != shape || !slopes.constant) return nullptr;
+  const Float values = ToFloat(slopes);
+  const std::vector<int64_t> index = BroadcastIndex(values.shape, shape);
+  Scaled out;
+  out.shape = shape;
+  out.v = x->v;
+  out.scale = {x->scale[0]};
+  for (const float slope : values.data) out.scale.push_back(x->scale[0] * Exact(static_cast<double>(slope)));
+  for (size_t i = 0; i < out.v.size(); ++i) {
+    out.group.push_back(out.v[i] < 0 ? 1 + static_cast<uint32_t>(index[i]) : 0);
+  }
+  return MakeValue(std::move(out));
+}
+
 /// MatMul followed by Add of a constant: the constant is the bias.
 ValuePtr TryBias(const Op& op, const Value& accumulator, const Value& bias, const Shape& shape) {
   const Scaled* scaled = accumulator.As<Scaled>();
@@ -223,6 +240,7 @@ ValuePtr BinaryPair(const Op& op, const ValuePtr& a, const ValuePtr& b) {
   const bool is_add = type == "Add" || type == "Sum";
   if (is_add || type == "Sub") result = TryAdd(*a, *b, is_add ? 1 : -1, shape);
   if (type == "Mul") result = TryMultiply(*a, *b, shape);
+  if (type == "PRelu") result = TryPRelu(*a, *b, shape);
   if (type == "Add" && result == nullptr) result = TryBias(op, *a, *b, shape);
   if (type == "Add" && result == nullptr) result = TryBias(op, *b, *a, shape);
   if (result != nullptr) return result;
