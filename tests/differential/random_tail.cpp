@@ -58,9 +58,10 @@ ValueId GraphMaker::FloatLayer(ValueId x) {
     case 6:
       return Float(Chance(50) ? Op::kMin : Op::kMax, NoAttrs{}, {x, FloatConstant(per_channel(), false)}, s);
     case 7: {
+      // Kept off zero: the root would magnify what rounding leaves of a difference.
       const ValueId sizes = Float(Op::kUnary, UnaryAttrs{{{UnaryKind::kAbs, 0, 0}}}, {x}, s);
       if (Chance(50)) return Float(Op::kPow, NoAttrs{}, {sizes, FloatConstant(per_channel(), true)}, s);
-      return Float(Op::kUnary, UnaryAttrs{{{UnaryKind::kSqrt, 0, 0}}}, {sizes}, s);
+      return Float(Op::kUnary, UnaryAttrs{{{UnaryKind::kAffine, 1, 0.5}, {UnaryKind::kSqrt, 0, 0}}}, {sizes}, s);
     }
     case 8: {
       std::vector<int64_t> order{1, 2, 3};
@@ -82,7 +83,9 @@ ValueId GraphMaker::FloatLayer(ValueId x) {
       const Shape turned{s[0], s[1], s[3], s[2]};
       const ValueId left = Float(Op::kTranspose, TransposeAttrs{{0, 1, 3, 2}}, {x}, turned);
       matrix[3] = s[3];
-      return Float(Op::kMatMul, NoAttrs{}, {left, x}, matrix);
+      // Scaled, or the oracle would take it for an integer product and a constant added to it for its int32 bias.
+      const ValueId right = Float(Op::kMul, NoAttrs{}, {x, FloatConstant(per_channel(), false)}, s);
+      return Float(Op::kMatMul, NoAttrs{}, {left, right}, matrix);
     }
     case 10: {
       ResizeAttrs attrs;
