@@ -9,22 +9,25 @@ namespace xrun {
 double ResizePosition(const ResizeAttrs& attrs, size_t axis, int64_t in_size, int64_t out_size, int64_t out) {
   const double scale = attrs.scales[axis];
   const auto x = static_cast<double>(out), in = static_cast<double>(in_size), size = static_cast<double>(out_size);
+  // Where the scale is a quotient of sizes, one rounding only: ties and whole positions are found exactly.
+  const bool whole = scale == size / in;
+  const auto unscaled = [&](double y) { return whole ? y * in / size : y / scale; };
   switch (attrs.coordinates) {
     case ResizeCoordinates::kHalfPixel:
-      return (x + 0.5) / scale - 0.5;
+      return unscaled(x + 0.5) - 0.5;
     case ResizeCoordinates::kHalfPixelSymmetric: {
-      const double adjusted = size / (scale * in);
-      return in / 2 * (1 - adjusted) + (x + 0.5) / scale - 0.5;
+      const double adjusted = whole ? 1 : size / (scale * in);
+      return in / 2 * (1 - adjusted) + unscaled(x + 0.5) - 0.5;
     }
     case ResizeCoordinates::kPytorchHalfPixel:
-      return out_size > 1 ? (x + 0.5) / scale - 0.5 : 0.0;
+      return out_size > 1 ? unscaled(x + 0.5) - 0.5 : 0.0;
     case ResizeCoordinates::kAlignCorners:
       // The resized length is not rounded to whole elements here.
-      return out_size > 1 ? x * (in - 1) / (scale * in - 1) : 0.0;
+      return out_size > 1 ? x * (in - 1) / (whole ? size - 1 : scale * in - 1) : 0.0;
     case ResizeCoordinates::kAsymmetric:
-      return x / scale;
+      return unscaled(x);
     case ResizeCoordinates::kTfHalfPixelForNn:
-      return (x + 0.5) / scale;
+      return unscaled(x + 0.5);
   }
   return 0;
 }

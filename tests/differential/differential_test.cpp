@@ -141,6 +141,17 @@ TEST(Differential, RandomGraphs) {
   CheckSeeds(RandomGraph, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
+TEST(Differential, RandomDetours) {
+  const auto seeds = Seeds(1000000, 400);
+  CheckSeeds(RandomDetours, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+/// int8 outputs to the byte, what float operators compute to 1e-5.
+TEST(Differential, RandomTails) {
+  const auto seeds = Seeds(2000000, 400);
+  CheckSeeds(RandomTail, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
 /// --debug-tensors: outputs and every tensor inside equal the oracle's, and none is missing but what lies in an order
 /// of its own.
 TEST(Differential, DebugTensors) {

@@ -63,6 +63,16 @@ class GraphMaker {
   /// An int8 constant of the given shape.
   compiler::ValueId Constant(const compiler::Shape& shape);
 
+  /// `x` dequantized.
+  compiler::ValueId Dequantize(compiler::ValueId x);
+  /// A float operator of one or two float values.
+  compiler::ValueId Float(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs, const compiler::Shape& shape);
+  /// A float constant around zero, or (positive) around one.
+  compiler::ValueId FloatConstant(const compiler::Shape& shape, bool positive);
+  /// A random float operator after `x`, itself float.
+  compiler::ValueId FloatLayer(compiler::ValueId x);
+  /// Makes `x` an output as it is.
+  void PlainOutput(compiler::ValueId x) { graph.outputs.push_back(x); }
   /// Makes `x` a float output of the model.
   void Output(compiler::ValueId x);
 
@@ -89,6 +99,10 @@ class GraphMaker {
 /// One random layer of a random kind, and a small random graph with branches.
 compiler::Graph RandomLayer(uint64_t seed);
 compiler::Graph RandomGraph(uint64_t seed);
+/// Layers with int8 movement between them that runs on the CPU: transposes, reshapes, odd resizes and gathers.
+compiler::Graph RandomDetours(uint64_t seed);
+/// A layer or two, then operators in float to the end.
+compiler::Graph RandomTail(uint64_t seed);
 
 }  // namespace xrun::testing
 

@@ -59,6 +59,7 @@ Values ArgMax(const Op& op) {
   const Float data = ToFloat(op.Input(0));
   const int64_t axis = op.Axis(op.Int("axis", 0), data.shape.size());
   const bool last = op.Int("select_last_index", 0) != 0;
+  const bool least = op.type() == "ArgMin";
   const Lines lines = LinesAlong(data.shape, axis);
   Codes out;
   out.onnx_type = onnx::TensorProto::INT64;
@@ -71,7 +72,7 @@ Values ArgMax(const Op& op) {
       for (int64_t k = 1; k < lines.extent; ++k) {
         const float x = data.data[lines.Index(o, k, i)];
         const float y = data.data[lines.Index(o, best, i)];
-        if (x > y || (last && x == y)) best = k;
+        if ((least ? x < y : x > y) || (last && x == y)) best = k;
       }
       out.data.push_back(best);
     }

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "window.h"
+#include "float_layers.h"
 
 /// Conv, ConvTranspose, Gemm, MatMul: exact Σ (x − zx)·(w − zw) + bias, left at scale sx·sw until its QuantizeLinear.
 namespace xrun::oracle {
@@ -318,6 +318,9 @@ Values Gemm(const Op& op) {
   return {MakeValue(MatrixProduct(op, trans_a ? Transposed(x) : x, trans_b ? Transposed(weights) : weights))};
 }
 
-Values MatMul(const Op& op) { return {MakeValue(MatrixProduct(op, SingleScale(op, 0), op.Quantized(1)))}; }
+Values MatMul(const Op& op) {
+  if (!op.IsInteger(0) || !op.IsInteger(1)) return FloatMatMul(op);
+  return {MakeValue(MatrixProduct(op, SingleScale(op, 0), op.Quantized(1)))};
+}
 
 }  // namespace xrun::oracle

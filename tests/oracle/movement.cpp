@@ -3,6 +3,7 @@
 #include <numeric>
 #include <set>
 
+#include "float_layers.h"
 #include "resize.h"
 
 /// Operators that only move data. Each is reduced to an index map (for every output element, the input element it
@@ -454,19 +455,8 @@ Values Concat(const Op& op) {
     out.origin = NewOrigin();
     return {MakeValue(std::move(out))};
   }
-  if (AllAre<Float>(op)) {
-    Float out;
-    out.shape = shape;
-    std::vector<const std::vector<float>*> parts;
-    for (int i = 0; i < op.input_count(); ++i) {
-      const Float& in = *op.Input(i).As<Float>();
-      parts.push_back(&in.data);
-      if (!in.refused_node.empty())
-        std::tie(out.refused_node, out.refused_reason) = std::tie(in.refused_node, in.refused_reason);
-    }
-    out.data = Join(parts, shapes, axis);
-    return {MakeValue(std::move(out))};
-  }
+  for (int i = 0; i < op.input_count(); ++i)
+    if (!op.IsInteger(i)) return FloatConcat(op, shape, axis);
   return {ConcatScaled(op, shape, shapes, axis)};
 }
 

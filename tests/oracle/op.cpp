@@ -113,6 +113,8 @@ Values Evaluate(const Op& op) {
       {"Softmax", Softmax},
       {"LogSoftmax", Softmax},
       {"ArgMax", ArgMax},
+      {"ArgMin", ArgMax},
+      {"LRN", Lrn},
       {"Cast", Cast},
       {"Shape", ShapeOp},
   };

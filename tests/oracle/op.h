@@ -34,6 +34,8 @@ class Op {
   const std::string& InputName(int i) const { return proto_.input(i); }
   /// A dequantized tensor; anything else is refused with the reason why.
   const Scaled& Quantized(int i) const;
+  /// Whether integer rules apply to the input: false for float, and for a result that lacks its QuantizeLinear.
+  bool IsInteger(int i) const { return Input(i).Quantized() != nullptr || Input(i).As<Codes>() != nullptr; }
   /// Integers (shapes, axes, indices).
   const Codes& Integers(int i) const;
   /// The single float in a constant.
@@ -94,9 +96,11 @@ Values Movement(const Op& op);
 Values Concat(const Op& op);
 // resize.cpp
 Values Resize(const Op& op);
+// float_layers.cpp
+Values Lrn(const Op& op);
 // float_ops.cpp
 Values Softmax(const Op& op);
-Values ArgMax(const Op& op);
+Values ArgMax(const Op& op);  // ArgMin too
 Values Cast(const Op& op);
 Values ShapeOp(const Op& op);
 ValuePtr RefusedFloat(const Op& op, const Float& data, const std::string& reason);

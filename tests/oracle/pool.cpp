@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "window.h"
+#include "float_layers.h"
 
 namespace xrun::oracle {
 namespace {
@@ -22,17 +22,6 @@ const Scaled& Activation(const Op& op) {
   return in;
 }
 
-/// Elements averaged by output position o along one axis: those inside the input, or (count_include_pad) inside the
-/// padded extents.
-int64_t Counted(const WindowAxis& axis, int64_t o, bool include_pad) {
-  int64_t n = 0;
-  for (int64_t k = 0; k < axis.kernel; ++k) {
-    const int64_t position = axis.Position(o, k);
-    if (include_pad ? position < axis.in + axis.pad_end : axis.Inside(position)) ++n;
-  }
-  return n;
-}
-
 /// Gives each element the scale of `in` divided by its own count.
 void DivideBy(const Scaled& in, const std::vector<int64_t>& counts, Scaled* out) {
   std::map<int64_t, uint32_t> group_of;
@@ -45,42 +34,26 @@ void DivideBy(const Scaled& in, const std::vector<int64_t>& counts, Scaled* out)
   }
 }
 
-/// Calls fn(output index, values of the window that lie inside the input).
-template <typename Fn>
-void ForEachWindow(const Scaled& in, const Window& window, Fn fn) {
-  const WindowAxis& h = window.h;
-  const WindowAxis& w = window.w;
-  const int64_t planes = in.shape[0] * in.shape[1];
-  std::vector<int64_t> inside;
-  int64_t index = 0;
-  for (int64_t plane = 0; plane < planes; ++plane) {
-    for (int64_t oh = 0; oh < h.out; ++oh) {
-      for (int64_t ow = 0; ow < w.out; ++ow) {
-        inside.clear();
-        for (int64_t kh = 0; kh < h.kernel; ++kh) {
-          const int64_t ih = h.Position(oh, kh);
-          if (!h.Inside(ih)) continue;
-          for (int64_t kw = 0; kw < w.kernel; ++kw) {
-            const int64_t iw = w.Position(ow, kw);
-            if (w.Inside(iw)) inside.push_back(in.v[(plane * h.in + ih) * w.in + iw]);
-          }
-        }
-        fn(index++, inside);
-      }
-    }
-  }
-}
-
 }  // namespace
 
+int64_t Counted(const WindowAxis& axis, int64_t o, bool include_pad) {
+  int64_t n = 0;
+  for (int64_t k = 0; k < axis.kernel; ++k) {
+    const int64_t position = axis.Position(o, k);
+    if (include_pad ? position < axis.in + axis.pad_end : axis.Inside(position)) ++n;
+  }
+  return n;
+}
+
 Values MaxPool(const Op& op) {
+  if (!op.IsInteger(0)) return FloatPool(op);
   const Scaled& in = Activation(op);
   if (op.output_count() > 1) op.Fail("the Indices output is not supported");
   const Window window = MakeWindow(op, in.shape, op.Ints("kernel_shape"));
   Scaled out = ResultLike(in, WindowShape(window, in.shape, in.shape[1]));
   // Padding never wins: it is −128, in terms of v = q − zp the least possible value.
   const int64_t padding = in.params->lo - in.params->zero_point;
-  ForEachWindow(in, window, [&](int64_t i, const std::vector<int64_t>& inside) {
+  ForEachWindow(in.v, in.shape[0] * in.shape[1], window, [&](int64_t i, const std::vector<int64_t>& inside) {
     out.v[i] = padding;
     for (int64_t v : inside) out.v[i] = std::max(out.v[i], v);
   });
@@ -88,12 +61,13 @@ Values MaxPool(const Op& op) {
 }
 
 Values AveragePool(const Op& op) {
+  if (!op.IsInteger(0)) return FloatPool(op);
   const Scaled& in = Activation(op);
   const Window window = MakeWindow(op, in.shape, op.Ints("kernel_shape"));
   const bool include_pad = op.Int("count_include_pad", 0) != 0;
   Scaled out = ResultLike(in, WindowShape(window, in.shape, in.shape[1]));
   std::vector<int64_t> counts(out.v.size());
-  ForEachWindow(in, window, [&](int64_t i, const std::vector<int64_t>& inside) {
+  ForEachWindow(in.v, in.shape[0] * in.shape[1], window, [&](int64_t i, const std::vector<int64_t>& inside) {
     for (int64_t v : inside) out.v[i] += v;
     const int64_t n = Counted(window.h, i / window.w.out % window.h.out, include_pad) *
                       Counted(window.w, i % window.w.out, include_pad);
@@ -105,8 +79,8 @@ Values AveragePool(const Op& op) {
 
 /// ReduceMean over any axes, and GlobalAveragePool.
 Values ReduceMean(const Op& op) {
-  const Scaled& in = Activation(op);
-  const size_t rank = in.shape.size();
+  const Shape& in_shape = ShapeOf(op.Input(0));
+  const size_t rank = in_shape.size();
   std::set<int64_t> reduced;
   bool keep = true;
   if (op.type() == "GlobalAveragePool") {
@@ -120,15 +94,17 @@ Values ReduceMean(const Op& op) {
     if (axes.empty())
       for (size_t axis = 0; axis < rank; ++axis) reduced.insert(static_cast<int64_t>(axis));
   }
-  Shape kept = in.shape;  // with extents 1 where reduced: for the index computation
+  Shape kept = in_shape;  // with extents 1 where reduced: for the index computation
   Shape shape;
   int64_t n = 1;
   for (size_t axis = 0; axis < rank; ++axis) {
     const bool is_reduced = reduced.count(static_cast<int64_t>(axis)) != 0;
-    if (is_reduced) n *= in.shape[axis];
+    if (is_reduced) n *= in_shape[axis];
     if (is_reduced) kept[axis] = 1;
     if (keep || !is_reduced) shape.push_back(kept[axis]);
   }
+  if (!op.IsInteger(0)) return FloatMean(op, kept, shape);
+  const Scaled& in = Activation(op);
   Scaled out = ResultLike(in, shape);
   const std::vector<int64_t> target = BroadcastIndex(kept, in.shape);
   for (size_t i = 0; i < in.v.size(); ++i) out.v[target[i]] += in.v[i];

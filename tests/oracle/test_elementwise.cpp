@@ -131,7 +131,7 @@ TEST(Refusals, NameTheNode) {
   EXPECT_EQ(Refusal(residual, "a"), "n_a");
 
   ModelBuilder unknown;
-  unknown.Node("LRN", {unknown.Activation("x", {1, 1, 1, 1}, 1, 0, {1})}, "l");
+  unknown.Node("Einsum", {unknown.Activation("x", {1, 1, 1, 1}, 1, 0, {1})}, "l");
   EXPECT_EQ(Refusal(unknown, "l"), "n_l");
 }
 

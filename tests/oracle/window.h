@@ -38,6 +38,35 @@ Shape WindowShape(const Window& window, const Shape& in, int64_t channels);
 /// One stride, dilation, pad … list of the node for an axis: `values[axis]` or `otherwise` when the list is empty.
 int64_t ListAt(const Op& op, const std::vector<int64_t>& values, size_t axis, size_t expected, int64_t otherwise);
 
+/// Elements averaged by output position o along one axis: those inside the input, or (count_include_pad) inside the
+/// padded extents.
+int64_t Counted(const WindowAxis& axis, int64_t o, bool include_pad);
+
+/// Calls fn(output index, values of the window that lie inside the input).
+template <typename T, typename Fn>
+void ForEachWindow(const std::vector<T>& in, int64_t planes, const Window& window, Fn fn) {
+  const WindowAxis& h = window.h;
+  const WindowAxis& w = window.w;
+  std::vector<T> inside;
+  int64_t index = 0;
+  for (int64_t plane = 0; plane < planes; ++plane) {
+    for (int64_t oh = 0; oh < h.out; ++oh) {
+      for (int64_t ow = 0; ow < w.out; ++ow) {
+        inside.clear();
+        for (int64_t kh = 0; kh < h.kernel; ++kh) {
+          const int64_t ih = h.Position(oh, kh);
+          if (!h.Inside(ih)) continue;
+          for (int64_t kw = 0; kw < w.kernel; ++kw) {
+            const int64_t iw = w.Position(ow, kw);
+            if (w.Inside(iw)) inside.push_back(in[(plane * h.in + ih) * w.in + iw]);
+          }
+        }
+        fn(index++, inside);
+      }
+    }
+  }
+}
+
 }  // namespace xrun::oracle
 
 #endif  // XRUN_TESTS_ORACLE_WINDOW_H_
