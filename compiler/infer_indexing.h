@@ -5,7 +5,8 @@
 
 namespace xrun::compiler {
 
-/// Output shape of Resize, DepthToSpace, SpaceToDepth, Gather, ArgMax, Cast, LRN; part of InferShapes.
+/// Output shape of the operators that resize, repeat or pick elements, and of Cast and LRN; part of InferShapes. Inputs
+/// are present.
 Result<Shape> InferIndexing(const Graph& graph, const Node& node);
 
 }  // namespace xrun::compiler

@@ -341,7 +341,24 @@ ShapeResult Infer(const Context& c) {
     case Op::kMax:
     case Op::kPow:
     case Op::kPRelu:
+    case Op::kMod:
+    case Op::kEqual:
+    case Op::kGreater:
+    case Op::kGreaterOrEqual:
+    case Op::kLess:
+    case Op::kLessOrEqual:
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
       return InferBinary(c);
+    case Op::kWhere: {
+      XRUN_RETURN_IF_ERROR(CheckInputs(c, 3, 3));
+      XRUN_ASSIGN_OR_RETURN(const Shape values, BroadcastShapes(*c.in[1], *c.in[2]));
+      XRUN_ASSIGN_OR_RETURN(Shape shape, BroadcastShapes(c.x(), values));
+      return std::vector<Shape>{std::move(shape)};
+    }
+    case Op::kNot:
+    case Op::kIsNan:
     case Op::kUnary:
     case Op::kQuantize:
     case Op::kDequantize:
@@ -371,10 +388,18 @@ ShapeResult Infer(const Context& c) {
     case Op::kDepthToSpace:
     case Op::kSpaceToDepth:
     case Op::kGather:
+    case Op::kGatherElements:
+    case Op::kGatherNd:
+    case Op::kTopK:
+    case Op::kNonMaxSuppression:
+    case Op::kTile:
+    case Op::kMirrorPad:
     case Op::kArgMax:
     case Op::kCast:
     case Op::kLrn: {
-      XRUN_RETURN_IF_ERROR(CheckInputs(c, 1, c.node.op == Op::kGather ? 2 : 1));
+      const bool two = c.node.op == Op::kGather || c.node.op == Op::kGatherElements || c.node.op == Op::kGatherNd ||
+                       c.node.op == Op::kNonMaxSuppression;
+      XRUN_RETURN_IF_ERROR(CheckInputs(c, two ? 2 : 1, two ? 2 : 1));
       XRUN_ASSIGN_OR_RETURN(Shape shape, InferIndexing(c.graph, c.node));
       return std::vector<Shape>{std::move(shape)};
     }

@@ -6,6 +6,10 @@ namespace xrun::compiler {
 
 namespace {
 
+bool IsNumber(DType type) { return type == DType::kFloat32 || type == DType::kInt32 || type == DType::kInt64; }
+
+bool IsGather(Op op) { return op == Op::kGather || op == Op::kGatherElements || op == Op::kGatherNd; }
+
 /// Whether the operator can take this type as input i, whatever the others are.
 bool Takes(const Node& node, size_t i, DType type) {
   switch (node.op) {
@@ -15,13 +19,43 @@ bool Takes(const Node& node, size_t i, DType type) {
     case Op::kConcat:
     case Op::kDepthToSpace:
     case Op::kSpaceToDepth:
+    case Op::kTile:
+    case Op::kMirrorPad:
       return true;
+    case Op::kWhere:
+      return i == 0 ? type == DType::kBool : type != DType::kInt8;
+    case Op::kEqual:
+      return type != DType::kInt8;
+    case Op::kGreater:
+    case Op::kGreaterOrEqual:
+    case Op::kLess:
+    case Op::kLessOrEqual:
+    case Op::kTopK:
+      return IsNumber(type);
+    case Op::kMod:
+      return node.as<ModAttrs>().fmod ? IsNumber(type) : type == DType::kInt32 || type == DType::kInt64;
+    case Op::kAdd:
+    case Op::kSub:
+    case Op::kMul:
+    case Op::kDiv:
+    case Op::kMin:
+    case Op::kMax:
+      return IsNumber(type) || type == DType::kInt8;
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
+    case Op::kNot:
+      return type == DType::kBool;
     case Op::kGather:
+    case Op::kGatherElements:
+    case Op::kGatherNd:
       return i == 0 || type == DType::kInt64;
     case Op::kCast:
       return type != DType::kInt8;
     case Op::kQuantize:
     case Op::kArgMax:
+    case Op::kIsNan:
+    case Op::kNonMaxSuppression:
       return type == DType::kFloat32;
     case Op::kDequantize:
       return type == DType::kInt8 || type == DType::kInt32;
@@ -32,9 +66,12 @@ bool Takes(const Node& node, size_t i, DType type) {
   }
 }
 
-/// Whether input i must have the type of input 0.
+/// The input whose type the result has, and the others with few exceptions.
+size_t DataInput(Op op) { return op == Op::kWhere ? 1 : 0; }
+
+/// Whether input i must have the type of the data.
 bool MustAgree(const Node& node, size_t i, DType first, DType type) {
-  if (node.op == Op::kGather) return false;
+  if (IsGather(node.op)) return false;
   const bool bias = i == 2 && first == DType::kInt8 && type == DType::kInt32;
   const bool slopes = node.op == Op::kPRelu && first == DType::kInt8 && type == DType::kFloat32;
   return !bias && !slopes;
@@ -45,7 +82,16 @@ DType ResultType(const Node& node, DType first) {
     case Op::kCast:
       return node.as<CastAttrs>().to;
     case Op::kArgMax:
+    case Op::kTopK:
+    case Op::kNonMaxSuppression:
       return DType::kInt64;
+    case Op::kEqual:
+    case Op::kGreater:
+    case Op::kGreaterOrEqual:
+    case Op::kLess:
+    case Op::kLessOrEqual:
+    case Op::kIsNan:
+      return DType::kBool;
     case Op::kQuantize:
       return DType::kInt8;
     case Op::kDequantize:
@@ -58,26 +104,30 @@ DType ResultType(const Node& node, DType first) {
 }  // namespace
 
 Result<DType> InferType(const Graph& graph, const Node& node) {
-  const auto type_of = [&](size_t i) { return graph.at(node.inputs[i]).dtype; };
+  const size_t data = DataInput(node.op);
+  const Value& first = graph.at(node.inputs[data]);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
     const Value& value = graph.at(node.inputs[i]);
     if (!Takes(node, i, value.dtype)) {
-      const bool index = node.op == Op::kGather && i == 1;
+      const DType better = IsGather(node.op) && i == 1       ? DType::kInt64
+                           : Takes(node, i, DType::kFloat32) ? DType::kFloat32
+                           : Takes(node, i, DType::kBool)    ? DType::kBool
+                                                             : DType::kInt64;
       return Failure{"input '" + value.name + "' is " + std::string(Name(value.dtype)) +
                          ", which this operator does not compute with here",
-                     std::string("cast it to ") + (index ? "int64" : "float")};
+                     "cast it to " + std::string(Name(better))};
     }
-    if (i > 0 && MustAgree(node, i, type_of(0), value.dtype) && value.dtype != type_of(0)) {
-      return Failure{"input '" + value.name + "' is " + std::string(Name(value.dtype)) + ", '" +
-                         graph.at(node.inputs[0]).name + "' is " + std::string(Name(type_of(0))),
+    if (i > data && value.dtype != first.dtype && MustAgree(node, i, first.dtype, value.dtype)) {
+      return Failure{"input '" + value.name + "' is " + std::string(Name(value.dtype)) + ", '" + first.name + "' is " +
+                         std::string(Name(first.dtype)),
                      "cast one to the type of the other"};
     }
   }
   if (node.op == Op::kCast && node.as<CastAttrs>().to == DType::kInt8) {
     return Failure{"casts to int8, which needs a scale", "use QuantizeLinear"};
   }
-  return ResultType(node, type_of(0));
+  return ResultType(node, first.dtype);
 }
 
 }  // namespace xrun::compiler

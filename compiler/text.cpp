@@ -133,6 +133,18 @@ struct AttributeText {
   std::string operator()(const LayerNormAttrs& a) const {
     return " axis " + std::to_string(a.axis) + " epsilon " + Number(static_cast<double>(a.epsilon));
   }
+  std::string operator()(const GatherNdAttrs& a) const { return " batch_dims " + std::to_string(a.batch_dims); }
+  std::string operator()(const TopKAttrs& a) const {
+    return " axis " + std::to_string(a.axis) + " k " + std::to_string(a.k) + (a.largest ? "" : " smallest");
+  }
+  std::string operator()(const NmsAttrs& a) const {
+    return " most " + std::to_string(a.most) + " iou " + Number(static_cast<double>(a.iou)) + " score " +
+           Number(static_cast<double>(a.score)) + (a.center ? " center" : "");
+  }
+  std::string operator()(const MirrorPadAttrs& a) const {
+    return " " + std::string(Name(a.mode)) + " before " + Joined(a.before, ",") + " after " + Joined(a.after, ",");
+  }
+  std::string operator()(const ModAttrs& a) const { return a.fmod ? " fmod" : ""; }
   std::string operator()(const LrnAttrs& a) const {
     return " size " + std::to_string(a.size) + " alpha " + Number(static_cast<double>(a.alpha)) + " beta " +
            Number(static_cast<double>(a.beta)) + " bias " + Number(static_cast<double>(a.bias));

@@ -318,7 +318,6 @@ FoldResult FoldArithmetic(Importer& importer, const NodeView& node) {
   for (int i = 0; i < node.input_count(); ++i) {
     const HostTensor* in = In(importer, node, i);
     if (in == nullptr || in->is_float()) {
-      if (node.op() == "Mod") return node.Fail("is supported on integers only");
       return NotFolded();
     }
     if (!result) {
@@ -356,7 +355,7 @@ FoldResult FoldArithmetic(Importer& importer, const NodeView& node) {
 
 FoldResult FoldRounding(Importer& importer, const NodeView& node) {
   const HostTensor* in = In(importer, node, 0);
-  if (in == nullptr || !in->is_float()) return node.Fail("needs a float constant");
+  if (in == nullptr || !in->is_float()) return NotFolded();
   std::vector<float> values(in->data<float>(), in->data<float>() + in->elements());
   for (float& value : values) value = node.op() == "Ceil" ? std::ceil(value) : std::floor(value);
   return Done(HostTensor::FromFloats(in->shape, values));
@@ -364,7 +363,7 @@ FoldResult FoldRounding(Importer& importer, const NodeView& node) {
 
 FoldResult FoldExpand(Importer& importer, const NodeView& node) {
   const HostTensor* in = In(importer, node, 0);
-  if (in == nullptr) return node.Fail("is not supported on quantized constants");
+  if (in == nullptr) return NotFolded();
   XRUN_ASSIGN_OR_RETURN(const Shape wanted, importer.IntegerInput(node, 1, "shape"));
   auto out = BroadcastShapes(in->shape, wanted);
   if (!out.ok()) return node.Fail(out.failure());
@@ -384,8 +383,7 @@ FoldResult FoldExpand(Importer& importer, const NodeView& node) {
 
 FoldResult FoldEqual(Importer& importer, const NodeView& node) {
   const HostTensor *a = In(importer, node, 0), *b = In(importer, node, 1);
-  if (a == nullptr || b == nullptr || a->is_float() || b->is_float())
-    return node.Fail("is supported on integer constants only");
+  if (a == nullptr || b == nullptr || a->is_float() || b->is_float()) return NotFolded();
   auto shape = BroadcastShapes(a->shape, b->shape);
   if (!shape.ok()) return node.Fail(shape.failure());
   auto count = CountElements(*shape);
@@ -401,7 +399,7 @@ FoldResult FoldWhere(Importer& importer, const NodeView& node) {
   const HostTensor *condition = In(importer, node, 0), *a = In(importer, node, 1), *b = In(importer, node, 2);
   if (condition == nullptr || a == nullptr || b == nullptr || condition->type != TensorProto::BOOL ||
       !a->is_integer() || a->type != b->type) {
-    return node.Fail("is supported on integer constants only");
+    return NotFolded();
   }
   auto shape = BroadcastShapes(a->shape, b->shape);
   if (shape.ok()) shape = BroadcastShapes(*shape, condition->shape);

@@ -39,6 +39,7 @@ class Importer {
   Result<Graph> Run(onnx::ModelProto& model);
 
   Graph& graph() { return graph_; }
+  const Graph& graph() const { return graph_; }
   ConstantBudget& budget() { return budget_; }
   const std::filesystem::path& folder() const { return folder_; }
   int opset() const { return opset_; }

@@ -17,6 +17,14 @@ Op BinaryOp(const std::string& name) {
   if (name == "Div") return Op::kDiv;
   if (name == "Min") return Op::kMin;
   if (name == "Max") return Op::kMax;
+  if (name == "Equal") return Op::kEqual;
+  if (name == "Greater") return Op::kGreater;
+  if (name == "GreaterOrEqual") return Op::kGreaterOrEqual;
+  if (name == "Less") return Op::kLess;
+  if (name == "LessOrEqual") return Op::kLessOrEqual;
+  if (name == "And") return Op::kAnd;
+  if (name == "Or") return Op::kOr;
+  if (name == "Xor") return Op::kXor;
   assert(name == "PRelu");
   return Op::kPRelu;
 }
@@ -121,7 +129,55 @@ Status LowerPow(Importer& importer, const NodeView& node) {
   return importer.EmitFinal(node, Op::kPow, NoAttrs{}, {base, power});
 }
 
+namespace {
+
+bool IsInteger(const Importer& importer, ValueId id) {
+  const DType type = importer.graph().at(id).dtype;
+  return type == DType::kInt32 || type == DType::kInt64;
+}
+
+/// Neg is 0 − x and Abs the larger of x and that: the graph's functions are of floats.
+Status LowerIntegerSign(Importer& importer, const NodeView& node, ValueId x) {
+  const bool narrow = importer.graph().at(x).dtype == DType::kInt32;
+  const HostTensor none =
+      HostTensor::FromIntegers(narrow ? onnx::TensorProto::INT32 : onnx::TensorProto::INT64, {}, {0});
+  XRUN_ASSIGN_OR_RETURN(const ValueId zero, importer.AddConstant(node, node.output(0) + ".zero", none));
+  if (node.op() == "Neg") return importer.EmitFinal(node, Op::kSub, NoAttrs{}, {zero, x});
+  XRUN_ASSIGN_OR_RETURN(const ValueId negative,
+                        importer.Emit(node, importer.Helper(node, "neg"), Op::kSub, NoAttrs{}, {zero, x}));
+  return importer.EmitFinal(node, Op::kMax, NoAttrs{}, {x, negative});
+}
+
+}  // namespace
+
+/// Not and IsNaN.
+Status LowerTest(Importer& importer, const NodeView& node) {
+  XRUN_ASSIGN_OR_RETURN(const ValueId x, importer.Input(node, 0));
+  return importer.EmitFinal(node, node.op() == "Not" ? Op::kNot : Op::kIsNan, NoAttrs{}, {x});
+}
+
+Status LowerMod(Importer& importer, const NodeView& node) {
+  XRUN_ASSIGN_OR_RETURN(const ValueId a, importer.Input(node, 0));
+  XRUN_ASSIGN_OR_RETURN(const ValueId b, importer.Input(node, 1));
+  const ModAttrs attrs{node.Int("fmod", 0) != 0};
+  if (!attrs.fmod && importer.graph().at(a).dtype == DType::kFloat32) return node.Fail("of floats needs fmod=1");
+  return importer.EmitFinal(node, Op::kMod, attrs, {a, b});
+}
+
+Status LowerWhere(Importer& importer, const NodeView& node) {
+  std::vector<ValueId> inputs;
+  for (int i = 0; i < 3; ++i) {
+    XRUN_ASSIGN_OR_RETURN(const ValueId value, importer.Input(node, i));
+    inputs.push_back(value);
+  }
+  return importer.EmitFinal(node, Op::kWhere, NoAttrs{}, std::move(inputs));
+}
+
 Status LowerUnary(Importer& importer, const NodeView& node) {
+  if (node.op() == "Neg" || node.op() == "Abs") {
+    XRUN_ASSIGN_OR_RETURN(const ValueId x, importer.Input(node, 0));
+    if (IsInteger(importer, x)) return LowerIntegerSign(importer, node, x);
+  }
   XRUN_ASSIGN_OR_RETURN(const UnaryFunction function, Function(node));
   return EmitUnary(importer, node, function);
 }

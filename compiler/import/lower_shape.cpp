@@ -330,8 +330,14 @@ Status LowerSplit(Importer& importer, const NodeView& node) {
 Status LowerPad(Importer& importer, const NodeView& node) {
   XRUN_ASSIGN_OR_RETURN(const Shape shape, importer.InputShape(node, 0));
   const std::string mode = node.String("mode", "constant");
-  if (mode != "constant") {
-    return node.Fail("mode '" + mode + "' is not supported", "only constant padding is");
+  constexpr std::pair<const char*, MirrorMode> kMirrors[] = {
+      {"reflect", MirrorMode::kReflect}, {"edge", MirrorMode::kEdge}, {"wrap", MirrorMode::kWrap}};
+  std::optional<MirrorMode> mirror;
+  for (const auto& [name, mirrors] : kMirrors) {
+    if (mode == name) mirror = mirrors;
+  }
+  if (mode != "constant" && (!mirror || (mode == "wrap" && node.since() < 19))) {
+    return node.Fail("mode '" + mode + "' is not known in this opset");
   }
   const bool inputs = node.since() >= 11;
   if (!inputs && node.input_count() > 1) return node.Fail("has pads as inputs, which came with opset 11");
@@ -356,11 +362,44 @@ Status LowerPad(Importer& importer, const NodeView& node) {
   }
   if (!inputs) {
     attrs.value = node.Float("value", 0.0F);
-  } else if (node.has_input(2)) {
+  } else if (!mirror && node.has_input(2)) {
     XRUN_ASSIGN_OR_RETURN(attrs.value, importer.ScalarInput(node, 2, "constant_value"));
   }
   XRUN_ASSIGN_OR_RETURN(const ValueId value, importer.Input(node, 0));
-  return importer.EmitFinal(node, Op::kPad, std::move(attrs), {value});
+  if (!mirror) return importer.EmitFinal(node, Op::kPad, std::move(attrs), {value});
+  return importer.EmitFinal(node, Op::kMirrorPad,
+                            MirrorPadAttrs{*mirror, std::move(attrs.before), std::move(attrs.after)}, {value});
+}
+
+/// Missing leading axes by a Reshape, then each axis repeated.
+Status LowerExpand(Importer& importer, const NodeView& node) {
+  XRUN_ASSIGN_OR_RETURN(const Shape x, importer.InputShape(node, 0));
+  XRUN_ASSIGN_OR_RETURN(const Shape wanted, importer.IntegerInput(node, 1, "shape"));
+  auto out = BroadcastShapes(x, wanted);
+  if (!out.ok()) return node.Fail(std::move(out).failure());
+  XRUN_ASSIGN_OR_RETURN(ValueId value, importer.Input(node, 0));
+  Shape full(out->size() - x.size(), 1);
+  full.insert(full.end(), x.begin(), x.end());
+  if (full == *out) return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, full);
+  if (full != x) {
+    XRUN_ASSIGN_OR_RETURN(value,
+                          importer.Emit(node, importer.Helper(node, "axes"), Op::kReshape, NoAttrs{}, {value}, full));
+  }
+  return importer.EmitFinal(node, Op::kTile, NoAttrs{}, {value}, *out);
+}
+
+Status LowerTile(Importer& importer, const NodeView& node) {
+  XRUN_ASSIGN_OR_RETURN(Shape out, importer.InputShape(node, 0));
+  XRUN_ASSIGN_OR_RETURN(const std::vector<int64_t> repeats, importer.IntegerInput(node, 1, "repeats"));
+  if (repeats.size() != out.size()) return node.Fail("needs one number of repeats an axis of " + ShapeText(out));
+  for (size_t d = 0; d < out.size(); ++d) {
+    if (repeats[d] < 1 || repeats[d] > kMaxElements) {
+      return node.Fail("repeats axis " + std::to_string(d) + " " + std::to_string(repeats[d]) + " times");
+    }
+    out[d] *= repeats[d];
+  }
+  XRUN_ASSIGN_OR_RETURN(const ValueId value, importer.Input(node, 0));
+  return importer.EmitFinal(node, Op::kTile, NoAttrs{}, {value}, out);
 }
 
 }  // namespace xrun::compiler

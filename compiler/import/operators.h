@@ -60,6 +60,9 @@ Status LowerMatMul(Importer&, const NodeView&);
 // lower_elementwise.cpp
 Status LowerBinary(Importer&, const NodeView&);
 Status LowerVariadic(Importer&, const NodeView&);
+Status LowerMod(Importer&, const NodeView&);
+Status LowerTest(Importer&, const NodeView&);
+Status LowerWhere(Importer&, const NodeView&);
 Status LowerPow(Importer&, const NodeView&);
 Status LowerUnary(Importer&, const NodeView&);
 Status LowerClip(Importer&, const NodeView&);
@@ -71,6 +74,8 @@ Status LowerTranspose(Importer&, const NodeView&);
 Status LowerConcat(Importer&, const NodeView&);
 Status LowerSlice(Importer&, const NodeView&);
 Status LowerSplit(Importer&, const NodeView&);
+Status LowerExpand(Importer&, const NodeView&);
+Status LowerTile(Importer&, const NodeView&);
 Status LowerPad(Importer&, const NodeView&);
 /// Result shape of Reshape, Flatten, Squeeze, Unsqueeze, Identity for an input of this shape.
 Result<Shape> ReshapeTarget(const Importer&, const NodeView&, const Shape& input);
@@ -84,6 +89,10 @@ Status LowerResize(Importer&, const NodeView&);
 // lower_indexing.cpp
 Status LowerBlocks(Importer&, const NodeView&);
 Status LowerGather(Importer&, const NodeView&);
+Status LowerGatherElements(Importer&, const NodeView&);
+Status LowerGatherNd(Importer&, const NodeView&);
+Status LowerTopK(Importer&, const NodeView&);
+Status LowerNonMaxSuppression(Importer&, const NodeView&);
 Status LowerArgMax(Importer&, const NodeView&);
 Status LowerLrn(Importer&, const NodeView&);
 // lower_quantize.cpp

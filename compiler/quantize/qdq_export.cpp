@@ -275,6 +275,63 @@ class Exporter {
         OnnxWriter::Attribute(proto, "bias", attrs.bias);
         return {};
       }
+      case Op::kGatherElements:
+        OnnxWriter::Attribute(Plainly(node, "GatherElements", out), "axis", node.as<AxisAttrs>().axis);
+        return {};
+      case Op::kGatherNd:
+        OnnxWriter::Attribute(Plainly(node, "GatherND", out), "batch_dims", node.as<GatherNdAttrs>().batch_dims);
+        return {};
+      case Op::kTopK: {
+        const auto& attrs = node.as<TopKAttrs>();
+        onnx::NodeProto* proto =
+            writer_.Node("TopK", node.name, {Operand(node.inputs[0]), writer_.Integers(out + "_k", {attrs.k})},
+                         writer_.Unique(out + "_values"));
+        proto->add_output(out);
+        OnnxWriter::Attribute(proto, "axis", attrs.axis);
+        OnnxWriter::Attribute(proto, "largest", int64_t{attrs.largest});
+        return {};
+      }
+      case Op::kNonMaxSuppression: {
+        const auto& attrs = node.as<NmsAttrs>();
+        std::vector<std::string> inputs{Operand(node.inputs[0]), Operand(node.inputs[1]),
+                                        writer_.Integers(out + "_most", {attrs.most}),
+                                        writer_.Scalar(out + "_iou", attrs.iou)};
+        if (!std::isinf(attrs.score)) inputs.push_back(writer_.Scalar(out + "_score", attrs.score));
+        OnnxWriter::Attribute(writer_.Node("NonMaxSuppression", node.name, inputs, out), "center_point_box",
+                              int64_t{attrs.center});
+        return {};
+      }
+      case Op::kTile: {
+        const Shape &x = graph_.at(node.inputs[0]).shape, &y = graph_.at(node.outputs[0]).shape;
+        std::vector<int64_t> repeats;
+        for (size_t d = 0; d < x.size(); ++d) repeats.push_back(y[d] / x[d]);
+        writer_.Node("Tile", node.name, {Operand(node.inputs[0]), writer_.Integers(out + "_repeats", repeats)}, out);
+        return {};
+      }
+      case Op::kMirrorPad: {
+        const auto& attrs = node.as<MirrorPadAttrs>();
+        if (attrs.mode == MirrorMode::kWrap) writer_.NeedOpset(19);
+        std::vector<int64_t> pads = attrs.before;
+        pads.insert(pads.end(), attrs.after.begin(), attrs.after.end());
+        OnnxWriter::Attribute(
+            writer_.Node("Pad", node.name, {Operand(node.inputs[0]), writer_.Integers(out + "_pads", pads)}, out),
+            "mode", std::string(Name(attrs.mode)));
+        return {};
+      }
+      case Op::kMod:
+        OnnxWriter::Attribute(Plainly(node, "Mod", out), "fmod", int64_t{node.as<ModAttrs>().fmod});
+        return {};
+      case Op::kWhere:
+      case Op::kEqual:
+      case Op::kGreater:
+      case Op::kGreaterOrEqual:
+      case Op::kLess:
+      case Op::kLessOrEqual:
+      case Op::kAnd:
+      case Op::kOr:
+      case Op::kXor:
+      case Op::kNot:
+      case Op::kIsNan:
       case Op::kMatMul:
       case Op::kAdd:
       case Op::kSub:

@@ -71,6 +71,26 @@ void VisitMembers(LayerNormAttrs& a, V&& v) {
   v("axis", a.axis), v("epsilon", a.epsilon);
 }
 template <typename V>
+void VisitMembers(GatherNdAttrs& a, V&& v) {
+  v("batch_dims", a.batch_dims);
+}
+template <typename V>
+void VisitMembers(TopKAttrs& a, V&& v) {
+  v("axis", a.axis), v("k", a.k), v("largest", a.largest);
+}
+template <typename V>
+void VisitMembers(NmsAttrs& a, V&& v) {
+  v("most", a.most), v("iou", a.iou), v("score", a.score), v("center", a.center);
+}
+template <typename V>
+void VisitMembers(MirrorPadAttrs& a, V&& v) {
+  v("mode", a.mode), v("before", a.before), v("after", a.after);
+}
+template <typename V>
+void VisitMembers(ModAttrs& a, V&& v) {
+  v("fmod", a.fmod);
+}
+template <typename V>
 void VisitMembers(LrnAttrs& a, V&& v) {
   v("size", a.size), v("alpha", a.alpha), v("beta", a.beta), v("bias", a.bias);
 }
@@ -80,6 +100,7 @@ constexpr int Count(ResizeMode) { return static_cast<int>(ResizeMode::kCubic) + 
 constexpr int Count(ResizeCoordinates) { return static_cast<int>(ResizeCoordinates::kTfHalfPixelForNn) + 1; }
 constexpr int Count(ResizeRounding) { return static_cast<int>(ResizeRounding::kSimple) + 1; }
 constexpr int Count(ReduceKind) { return static_cast<int>(ReduceKind::kLogSumExp) + 1; }
+constexpr int Count(MirrorMode) { return static_cast<int>(MirrorMode::kWrap) + 1; }
 constexpr int Count(DType) { return static_cast<int>(DType::kBool) + 1; }
 
 struct Writer {

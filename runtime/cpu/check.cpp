@@ -35,8 +35,9 @@ class Checker : public CallCheck {
       case Op::kMin:
       case Op::kMax:
       case Op::kPow:
+      case Op::kMod:
       case Op::kPRelu:
-        return Binary();
+        return CheckBinary(call_);
       case Op::kUnary:
         return Unary();
       case Op::kConcat:
@@ -59,6 +60,32 @@ class Checker : public CallCheck {
         return CheckBlocks(call_);
       case Op::kGather:
         return CheckGather(call_);
+      case Op::kGatherElements:
+        return CheckGatherElements(call_);
+      case Op::kGatherNd:
+        return CheckGatherNd(call_);
+      case Op::kTopK:
+        return CheckTopK(call_);
+      case Op::kNonMaxSuppression:
+        return CheckNms(call_);
+      case Op::kTile:
+        return CheckTile(call_);
+      case Op::kMirrorPad:
+        return CheckMirrorPad(call_);
+      case Op::kWhere:
+        return CheckWhere(call_);
+      case Op::kEqual:
+      case Op::kGreater:
+      case Op::kGreaterOrEqual:
+      case Op::kLess:
+      case Op::kLessOrEqual:
+        return CheckCompare(call_);
+      case Op::kAnd:
+      case Op::kOr:
+      case Op::kXor:
+      case Op::kNot:
+      case Op::kIsNan:
+        return CheckLogic(call_);
       case Op::kArgMax:
         return CheckArgMax(call_);
       case Op::kCast:
@@ -209,12 +236,6 @@ class Checker : public CallCheck {
       out[i] = room < 0 ? 0 : room / a->stride[i] + 1;
     }
     return Expect(Out(), {x[0], x[1], out[0], out[1]}, "output");
-  }
-
-  Status Binary() const {
-    XRUN_RETURN_IF_ERROR(Count(2, 2));
-    XRUN_RETURN_IF_ERROR(AllFloat());
-    return ExpectBroadcast();
   }
 
   Status Unary() const {

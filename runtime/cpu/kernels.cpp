@@ -38,6 +38,10 @@ size_t ScratchBytes(const OpCall& call, int workers) {
       return MatMulScratchBytes(call, workers);
     case Op::kResize:
       return ResizeScratchBytes(call);
+    case Op::kTopK:
+      return TopKScratchBytes(call, workers);
+    case Op::kNonMaxSuppression:
+      return NmsScratchBytes(call, workers);
     default:
       return 0;
   }
@@ -75,6 +79,7 @@ void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
     case Op::kMin:
     case Op::kMax:
     case Op::kPow:
+    case Op::kMod:
     case Op::kPRelu:
       RunBinary(call, workers);
       break;
@@ -118,6 +123,41 @@ void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
       break;
     case Op::kGather:
       RunGather(call, workers);
+      break;
+    case Op::kGatherElements:
+      RunGatherElements(call, workers);
+      break;
+    case Op::kGatherNd:
+      RunGatherNd(call, workers);
+      break;
+    case Op::kTopK:
+      RunTopK(call, scratch.data(), workers);
+      break;
+    case Op::kNonMaxSuppression:
+      RunNms(call, scratch.data(), workers);
+      break;
+    case Op::kTile:
+      RunTile(call, workers);
+      break;
+    case Op::kMirrorPad:
+      RunMirrorPad(call, workers);
+      break;
+    case Op::kWhere:
+      RunWhere(call, workers);
+      break;
+    case Op::kEqual:
+    case Op::kGreater:
+    case Op::kGreaterOrEqual:
+    case Op::kLess:
+    case Op::kLessOrEqual:
+      RunCompare(call, workers);
+      break;
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
+    case Op::kNot:
+    case Op::kIsNan:
+      RunLogic(call, workers);
       break;
     case Op::kArgMax:
       RunArgMax(call, workers);

@@ -55,19 +55,6 @@ struct StridedCopy {
   }
 };
 
-/// Calls fn with a null pointer of an unsigned type as wide as the element.
-template <typename Fn>
-void WithElementType(DType type, const Fn& fn) {
-  switch (SizeOf(type)) {
-    case 1:
-      return fn(static_cast<uint8_t*>(nullptr));
-    case 4:
-      return fn(static_cast<uint32_t*>(nullptr));
-    default:
-      return fn(static_cast<uint64_t*>(nullptr));
-  }
-}
-
 }  // namespace
 
 void RunConcat(const OpCall& call, Workers& workers) {

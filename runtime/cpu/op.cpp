@@ -48,6 +48,11 @@ std::string_view Name(ReduceKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
+std::string_view Name(MirrorMode mode) {
+  static constexpr std::string_view kNames[] = {"reflect", "edge", "wrap"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
 size_t SizeOf(DType type) {
   switch (type) {
     case DType::kFloat32:

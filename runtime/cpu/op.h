@@ -14,41 +14,59 @@ namespace xrun {
 /// a program file all speak of these; ONNX's own operators exist only inside the importer.
 ///
 /// X(enumerator, printed name, attribute struct)
-#define XRUN_FOR_EACH_OP(X)                                                                                  \
-  X(kConv, "Conv", ConvAttrs)                   /* x [N,C,H,W], w [M,C/g,KH,KW], b [M] optional */           \
-  X(kConvTranspose, "ConvTranspose", ConvAttrs) /* x [N,C,H,W], w [C,M/g,KH,KW], b [M] optional */           \
-  X(kFullyConnected, "FullyConnected", NoAttrs) /* x [...,K], w [M,K] constant, b [M] optional -> [...,M] */ \
-  X(kMatMul, "MatMul", NoAttrs)                 /* two activations, numpy semantics */                       \
-  X(kBatchNorm, "BatchNorm", BatchNormAttrs)    /* x, gamma, beta, mean, var; gone after folding */          \
-  X(kMaxPool, "MaxPool", PoolAttrs)                                                                          \
-  X(kAveragePool, "AveragePool", PoolAttrs) /* GlobalAveragePool is kernel = the whole plane */              \
-  X(kAdd, "Add", NoAttrs)                   /* numpy broadcasting */                                         \
-  X(kSub, "Sub", NoAttrs)                                                                                    \
-  X(kMul, "Mul", NoAttrs)                                                                                    \
-  X(kDiv, "Div", NoAttrs)                                                                                    \
-  X(kMin, "Min", NoAttrs)                                                                                    \
-  X(kMax, "Max", NoAttrs)                                                                                    \
-  X(kPow, "Pow", NoAttrs)                                                                                    \
-  X(kPRelu, "PRelu", NoAttrs)    /* x, slope */                                                              \
-  X(kUnary, "Unary", UnaryAttrs) /* a chain of functions of one tensor */                                    \
-  X(kConcat, "Concat", AxisAttrs)                                                                            \
-  X(kSlice, "Slice", SliceAttrs)                                                                             \
-  X(kPad, "Pad", PadAttrs)                                                                                   \
-  X(kReshape, "Reshape", NoAttrs) /* target shape = output's shape; Flatten, Squeeze, ... */                 \
-  X(kTranspose, "Transpose", TransposeAttrs)                                                                 \
-  X(kSoftmax, "Softmax", AxisAttrs)                                                                          \
-  X(kLogSoftmax, "LogSoftmax", AxisAttrs)                                                                    \
-  X(kReduce, "Reduce", ReduceAttrs)                                                                          \
-  X(kLayerNorm, "LayerNormalization", LayerNormAttrs)       /* x, scale, bias optional */                    \
-  X(kInstanceNorm, "InstanceNormalization", BatchNormAttrs) /* x [N,C,...], scale [C], bias [C] */           \
-  X(kResize, "Resize", ResizeAttrs)                         /* target shape = output's shape */              \
-  X(kDepthToSpace, "DepthToSpace", BlockAttrs)                                                               \
-  X(kSpaceToDepth, "SpaceToDepth", BlockAttrs)                                                               \
-  X(kGather, "Gather", AxisAttrs)   /* x, int64 indices */                                                   \
-  X(kArgMax, "ArgMax", ArgMaxAttrs) /* float -> int64 */                                                     \
-  X(kCast, "Cast", CastAttrs)                                                                                \
-  X(kLrn, "LRN", LrnAttrs)              /* over the channels of [N,C,...] */                                 \
-  X(kQuantize, "Quantize", NoAttrs)     /* float -> int8, parameters of the output value */                  \
+#define XRUN_FOR_EACH_OP(X)                                                                                   \
+  X(kConv, "Conv", ConvAttrs)                   /* x [N,C,H,W], w [M,C/g,KH,KW], b [M] optional */            \
+  X(kConvTranspose, "ConvTranspose", ConvAttrs) /* x [N,C,H,W], w [C,M/g,KH,KW], b [M] optional */            \
+  X(kFullyConnected, "FullyConnected", NoAttrs) /* x [...,K], w [M,K] constant, b [M] optional -> [...,M] */  \
+  X(kMatMul, "MatMul", NoAttrs)                 /* two activations, numpy semantics */                        \
+  X(kBatchNorm, "BatchNorm", BatchNormAttrs)    /* x, gamma, beta, mean, var; gone after folding */           \
+  X(kMaxPool, "MaxPool", PoolAttrs)                                                                           \
+  X(kAveragePool, "AveragePool", PoolAttrs) /* GlobalAveragePool is kernel = the whole plane */               \
+  X(kAdd, "Add", NoAttrs)                   /* numpy broadcasting */                                          \
+  X(kSub, "Sub", NoAttrs)                                                                                     \
+  X(kMul, "Mul", NoAttrs)                                                                                     \
+  X(kDiv, "Div", NoAttrs)                                                                                     \
+  X(kMin, "Min", NoAttrs)                                                                                     \
+  X(kMax, "Max", NoAttrs)                                                                                     \
+  X(kPow, "Pow", NoAttrs)                                                                                     \
+  X(kPRelu, "PRelu", NoAttrs)    /* x, slope */                                                               \
+  X(kUnary, "Unary", UnaryAttrs) /* a chain of functions of one tensor */                                     \
+  X(kConcat, "Concat", AxisAttrs)                                                                             \
+  X(kSlice, "Slice", SliceAttrs)                                                                              \
+  X(kPad, "Pad", PadAttrs)                                                                                    \
+  X(kReshape, "Reshape", NoAttrs) /* target shape = output's shape; Flatten, Squeeze, ... */                  \
+  X(kTranspose, "Transpose", TransposeAttrs)                                                                  \
+  X(kSoftmax, "Softmax", AxisAttrs)                                                                           \
+  X(kLogSoftmax, "LogSoftmax", AxisAttrs)                                                                     \
+  X(kReduce, "Reduce", ReduceAttrs)                                                                           \
+  X(kLayerNorm, "LayerNormalization", LayerNormAttrs)       /* x, scale, bias optional */                     \
+  X(kInstanceNorm, "InstanceNormalization", BatchNormAttrs) /* x [N,C,...], scale [C], bias [C] */            \
+  X(kResize, "Resize", ResizeAttrs)                         /* target shape = output's shape */               \
+  X(kDepthToSpace, "DepthToSpace", BlockAttrs)                                                                \
+  X(kSpaceToDepth, "SpaceToDepth", BlockAttrs)                                                                \
+  X(kGather, "Gather", AxisAttrs)                      /* x, int64 indices */                                 \
+  X(kArgMax, "ArgMax", ArgMaxAttrs)                    /* float -> int64 */                                   \
+  X(kGatherElements, "GatherElements", AxisAttrs)      /* x, int64 indices */                                 \
+  X(kGatherNd, "GatherND", GatherNdAttrs)              /* x, int64 indices */                                 \
+  X(kTopK, "TopK", TopKAttrs)                          /* places of the largest, int64; the values: Gather */ \
+  X(kNonMaxSuppression, "NonMaxSuppression", NmsAttrs) /* boxes [N,B,4], scores [N,C,B] -> int64 [rows,3] */  \
+  X(kTile, "Tile", NoAttrs)                            /* repeats each axis to the output's shape */          \
+  X(kMirrorPad, "MirrorPad", MirrorPadAttrs)           /* padding made of the input's own elements */         \
+  X(kWhere, "Where", NoAttrs)                          /* bool condition, x, y */                             \
+  X(kEqual, "Equal", NoAttrs)                          /* comparisons: two of one type -> bool */             \
+  X(kGreater, "Greater", NoAttrs)                                                                             \
+  X(kGreaterOrEqual, "GreaterOrEqual", NoAttrs)                                                               \
+  X(kLess, "Less", NoAttrs)                                                                                   \
+  X(kLessOrEqual, "LessOrEqual", NoAttrs)                                                                     \
+  X(kAnd, "And", NoAttrs) /* logic on bool */                                                                 \
+  X(kOr, "Or", NoAttrs)                                                                                       \
+  X(kXor, "Xor", NoAttrs)                                                                                     \
+  X(kNot, "Not", NoAttrs)                                                                                     \
+  X(kIsNan, "IsNaN", NoAttrs)                                                                                 \
+  X(kMod, "Mod", ModAttrs)                                                                                    \
+  X(kCast, "Cast", CastAttrs)                                                                                 \
+  X(kLrn, "LRN", LrnAttrs)              /* over the channels of [N,C,...] */                                  \
+  X(kQuantize, "Quantize", NoAttrs)     /* float -> int8, parameters of the output value */                   \
   X(kDequantize, "Dequantize", NoAttrs) /* int8 -> float, parameters of the input value */
 
 /// Element types of values. uint8 graphs are shifted to int8 at import.
@@ -161,6 +179,38 @@ struct LayerNormAttrs {
   bool operator==(const LayerNormAttrs&) const = default;
 };
 
+struct GatherNdAttrs {
+  int64_t batch_dims = 0;
+  bool operator==(const GatherNdAttrs&) const = default;
+};
+
+struct TopKAttrs {
+  int64_t axis = 0, k = 1;
+  bool largest = true;
+  bool operator==(const TopKAttrs&) const = default;
+};
+
+/// The result has its largest possible number of rows; those behind the last box are -1.
+struct NmsAttrs {
+  int64_t most = 1;  ///< boxes a class
+  float iou = 0, score = 0;
+  bool center = false;  ///< boxes are x, y of the centre, width, height; else two corners
+  bool operator==(const NmsAttrs&) const = default;
+};
+
+enum class MirrorMode : uint8_t { kReflect, kEdge, kWrap };
+
+struct MirrorPadAttrs {
+  MirrorMode mode = MirrorMode::kReflect;
+  std::vector<int64_t> before, after;
+  bool operator==(const MirrorPadAttrs&) const = default;
+};
+
+struct ModAttrs {
+  bool fmod = false;  ///< sign of the dividend, else of the divisor
+  bool operator==(const ModAttrs&) const = default;
+};
+
 struct LrnAttrs {
   int64_t size = 1;
   float alpha = 1e-4F, beta = 0.75F, bias = 1.0F;
@@ -226,7 +276,8 @@ enum class Op : uint8_t {
 
 using Attributes =
     std::variant<NoAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs, TransposeAttrs,
-                 UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs, ReduceAttrs, LayerNormAttrs>;
+                 UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs, ReduceAttrs, LayerNormAttrs,
+                 GatherNdAttrs, TopKAttrs, NmsAttrs, MirrorPadAttrs, ModAttrs>;
 
 /// A clamp of the result in real values, fused into the producing operator (Relu: lo = 0, hi = +inf). In a quantized
 /// operator it acts on the quantized result, between saturate(zy + rhe(lo/sy)) and saturate(zy + rhe(hi/sy)).
@@ -239,6 +290,7 @@ std::string_view Name(Op op);
 std::string_view Name(UnaryKind kind);
 std::string_view Name(DType type);
 std::string_view Name(ReduceKind kind);
+std::string_view Name(MirrorMode mode);
 size_t SizeOf(DType type);
 
 }  // namespace xrun

@@ -34,6 +34,19 @@ void ForRanges(Workers& workers, int64_t n, int64_t step, const Fn& fn) {
   workers.Run((n + step - 1) / step, [&](int64_t task, int) { fn(task * step, std::min(n, (task + 1) * step)); });
 }
 
+/// Calls fn with a null pointer of an unsigned type as wide as the element.
+template <typename Fn>
+void WithElementType(DType type, const Fn& fn) {
+  switch (SizeOf(type)) {
+    case 1:
+      return fn(static_cast<uint8_t*>(nullptr));
+    case 4:
+      return fn(static_cast<uint32_t*>(nullptr));
+    default:
+      return fn(static_cast<uint64_t*>(nullptr));
+  }
+}
+
 using Dims = std::array<int64_t, kMaxRank>;
 
 /// Splits scratch memory; each piece starts on a cache line.
@@ -79,6 +92,18 @@ size_t ResizeScratchBytes(const OpCall& call);
 void RunResize(const OpCall& call, std::byte* scratch, Workers& workers);
 void RunBlocks(const OpCall& call, Workers& workers);
 void RunGather(const OpCall& call, Workers& workers);
+void RunGatherElements(const OpCall& call, Workers& workers);
+void RunGatherNd(const OpCall& call, Workers& workers);
+size_t TopKScratchBytes(const OpCall& call, int workers);
+void RunTopK(const OpCall& call, std::byte* scratch, Workers& workers);
+size_t NmsScratchBytes(const OpCall& call, int workers);
+void RunNms(const OpCall& call, std::byte* scratch, Workers& workers);
+void RunTile(const OpCall& call, Workers& workers);
+void RunMirrorPad(const OpCall& call, Workers& workers);
+void RunCompare(const OpCall& call, Workers& workers);
+void RunLogic(const OpCall& call, Workers& workers);
+void RunWhere(const OpCall& call, Workers& workers);
+void RunIntegers(const OpCall& call, Workers& workers);
 void RunArgMax(const OpCall& call, Workers& workers);
 void RunCast(const OpCall& call, Workers& workers);
 void RunLrn(const OpCall& call, Workers& workers);

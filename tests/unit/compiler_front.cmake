@@ -1,5 +1,6 @@
 # Importer and canonicalization; the only tests that write ONNX models with the protobuf classes.
 add_executable(compiler_front_test
+  ${CMAKE_CURRENT_LIST_DIR}/compiler_import_cpu_ops_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compiler_import_data_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compiler_import_hostile_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compiler_import_models_test.cpp

@@ -62,7 +62,7 @@ const std::vector<Expected>& Models() {
       {"ppocr_det_v4/model.onnx", 137, "", {1, 3, 64, 64}},
       {"ppocr_rec_v4/model.onnx", 191, "", {1, 3, 48, 320}},
       {"qonnx_mnist_TFC_1W1A/model.qonnx.onnx", 0, "operator onnx.brevitas.BipolarQuant", {}},
-      {"qonnx_mnist_TFC_1W1A/model_lowered.onnx", 0, "operator GreaterOrEqual", {}},
+      {"qonnx_mnist_TFC_1W1A/model_lowered.onnx", 14, "", {}},
       {"qonnx_mnist_TFC_2W2A/model.qonnx.onnx", 0, "operator onnx.brevitas.Quant", {}},
       {"qonnx_mnist_TFC_2W2A/model_lowered.onnx", 9, "", {}},
       {"qoperator_ort_kws/model.onnx", 0, "operator QLinearConv", {}},

@@ -136,9 +136,15 @@ std::string RunCase(const fs::path& folder, const Variant& variant) {
   }
   auto outputs = RunGraph(*graph, data);
   if (!outputs.ok()) return outputs.failure().message;
-  const std::vector<float> want = Floats(expected), &got = outputs->front();
+  std::vector<float> want = Floats(expected);
+  const std::vector<float>& got = outputs->front();
   const compiler::Shape& shape = graph->at(graph->outputs[0]).shape;
-  if (shape != compiler::Shape(expected.dims().begin(), expected.dims().end())) return "wrong shape";
+  if (builder.graph().node(0).op_type() == "NonMaxSuppression") {
+    // Here it has all the rows it can have, filled with -1.
+    if (shape.size() != 2 || shape[1] != 3 || got.size() < want.size()) return "wrong shape";
+    want.resize(got.size(), -1);
+  } else if (shape != compiler::Shape(expected.dims().begin(), expected.dims().end()))
+    return "wrong shape";
   for (size_t i = 0; i < want.size(); ++i) {
     if (got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i]))) continue;
     if (!(std::abs(got[i] - want[i]) <= 1e-4 + 1e-4 * std::abs(want[i]))) {
@@ -167,8 +173,8 @@ TEST(CompilerImportNode, OnnxOwnTestsAgree) {
   }
   std::cerr << passed.size() << " of ONNX's node tests imported and ran, " << passed_with_all_inputs.size()
             << " with all of their inputs\n";
-  EXPECT_GE(passed.size(), 437U) << "the importer takes fewer of ONNX's node tests than it used to";
-  EXPECT_GE(passed_with_all_inputs.size(), 347U);
+  EXPECT_GE(passed.size(), 533U) << "the importer takes fewer of ONNX's node tests than it used to";
+  EXPECT_GE(passed_with_all_inputs.size(), 425U);
 }
 
 }  // namespace
