@@ -23,6 +23,17 @@ ValuePtr FloatResult(const Op& op, Float data) {
   return RefusedFloat(op, data, op.type() + " of a tensor that is not dequantized has no integer rule");
 }
 
+/// Of operators that are computed in float in any graph, whatever their inputs were before.
+ValuePtr AlwaysFloat(const Op& op, Float data) {
+  for (int i = 0; i < op.input_count(); ++i) {
+    const Float* in = op.Has(i) ? op.Input(i).As<Float>() : nullptr;
+    if (in == nullptr || in->refused_node.empty()) continue;
+    data.refused_node = in->refused_node;
+    data.refused_reason = in->refused_reason;
+  }
+  return MakeValue(std::move(data));
+}
+
 Float FloatInput(const Op& op, int i) {
   if (op.Input(i).As<Codes>() != nullptr) op.Fail("input '" + op.InputName(i) + "' is an integer tensor");
   return ToFloat(op.Input(i));
@@ -62,7 +73,9 @@ Values FloatMatMul(const Op& op) {
       }
     }
   }
-  return {FloatResult(op, std::move(out))};
+  // Products of two activations have no integer rule; those with constant weights have one.
+  const bool weights = op.Input(0).constant || op.Input(1).constant;
+  return {weights ? FloatResult(op, std::move(out)) : AlwaysFloat(op, std::move(out))};
 }
 
 Values FloatPool(const Op& op) {
@@ -135,7 +148,38 @@ Values Lrn(const Op& op) {
     }
     out.data[i] = static_cast<float>(in.data[i] / std::pow(bias + alpha / static_cast<double>(size) * sum, beta));
   }
-  return {FloatResult(op, std::move(out))};
+  return {AlwaysFloat(op, std::move(out))};
+}
+
+Values LayerNormalization(const Op& op) {
+  const Float in = FloatInput(op, 0);
+  const auto rank = static_cast<int64_t>(in.shape.size());
+  int64_t axis = op.Int("axis", -1);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) op.Fail("axis is outside the input's axes");
+  if (op.output_count() > 1) op.Fail("outputs Mean and InvStdDev are not supported");
+  const double epsilon = op.FloatOr("epsilon", 1e-5F);
+  const Float scale = FloatInput(op, 1);
+  Float bias;
+  if (op.Has(2)) bias = FloatInput(op, 2);
+  const Shape row(in.shape.begin() + axis, in.shape.end());
+  const int64_t size = Count(row);
+  const std::vector<int64_t> scale_index = BroadcastIndex(scale.shape, row);
+  const std::vector<int64_t> bias_index = op.Has(2) ? BroadcastIndex(bias.shape, row) : std::vector<int64_t>{};
+  Float out = in;
+  for (int64_t first = 0; first < Count(in.shape); first += size) {
+    double sum = 0;
+    for (int64_t i = 0; i < size; ++i) sum += in.data[first + i];
+    const double mean = sum / static_cast<double>(size);
+    double squares = 0;
+    for (int64_t i = 0; i < size; ++i) squares += (in.data[first + i] - mean) * (in.data[first + i] - mean);
+    const double deviation = std::sqrt(squares / static_cast<double>(size) + epsilon);
+    for (int64_t i = 0; i < size; ++i) {
+      const double y = (in.data[first + i] - mean) / deviation * scale.data[scale_index[i]];
+      out.data[first + i] = static_cast<float>(y + (bias_index.empty() ? 0.0 : bias.data[bias_index[i]]));
+    }
+  }
+  return {AlwaysFloat(op, std::move(out))};
 }
 
 }  // namespace xrun::oracle

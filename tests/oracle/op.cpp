@@ -115,6 +115,7 @@ Values Evaluate(const Op& op) {
       {"ArgMax", ArgMax},
       {"ArgMin", ArgMax},
       {"LRN", Lrn},
+      {"LayerNormalization", LayerNormalization},
       {"Cast", Cast},
       {"Shape", ShapeOp},
   };

@@ -97,6 +97,7 @@ Values Concat(const Op& op);
 // resize.cpp
 Values Resize(const Op& op);
 // float_layers.cpp
+Values LayerNormalization(const Op& op);
 Values Lrn(const Op& op);
 // float_ops.cpp
 Values Softmax(const Op& op);
