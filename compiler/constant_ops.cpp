@@ -95,7 +95,7 @@ Bytes ConcatBytes(const std::vector<const Bytes*>& parts, size_t element_size, c
 bool CanEvaluate(const Graph& graph, const Node& node) {
   if (node.op == Op::kDequantize || node.outputs.size() != 1) return false;
   for (ValueId id : node.inputs) {
-    if (id != kNone && (!graph.at(id).is_constant() || graph.at(id).dtype != DType::kFloat32)) return false;
+    if (id != kNone && (!graph.at(id).is_constant() || graph.at(id).dtype == DType::kInt8)) return false;
   }
   return !node.inputs.empty();
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "compiler/infer_axes.h"
 #include "compiler/infer_indexing.h"
 
 namespace xrun::compiler {
@@ -356,7 +357,16 @@ ShapeResult Infer(const Context& c) {
     case Op::kTranspose:
       return InferTranspose(c);
     case Op::kSoftmax:
+    case Op::kLogSoftmax:
       return InferSoftmax(c);
+    case Op::kReduce:
+    case Op::kLayerNorm:
+    case Op::kInstanceNorm: {
+      const size_t least = c.node.op == Op::kReduce ? 1 : c.node.op == Op::kLayerNorm ? 2 : 3;
+      XRUN_RETURN_IF_ERROR(CheckInputs(c, least, c.node.op == Op::kReduce ? 1 : 3));
+      XRUN_ASSIGN_OR_RETURN(Shape shape, InferAxes(c.graph, c.node));
+      return std::vector<Shape>{std::move(shape)};
+    }
     case Op::kResize:
     case Op::kDepthToSpace:
     case Op::kSpaceToDepth:

@@ -165,7 +165,8 @@ class WindowScheduler {
         src = e_.Read(layer_.input, {box.g0, box.gn, y.first, y.count, x.first, x.count}, &in_buffers_, x.count);
       }
       const View dst = last ? e_.Write(layer_.output, box, &out_buffers_) : View{};
-      const auto fill_common = [&](auto* i) {
+      // Named: clang 14 does not capture structured bindings by [&].
+      const auto fill_common = [&, kh0 = kh0, khn = khn](auto* i) {
         i->src = src.addr;
         i->src_row_pitch = src.row_pitch;
         i->src_plane_pitch = src.plane_pitch;

@@ -64,11 +64,14 @@ std::string UnaryText(const UnaryAttrs& attrs) {
       case UnaryKind::kClip:
       case UnaryKind::kHardSigmoid:
       case UnaryKind::kAffine:
+      case UnaryKind::kSelu:
         text += "(" + Number(f.a) + ", " + Number(f.b) + ")";
         break;
       case UnaryKind::kLeakyRelu:
       case UnaryKind::kElu:
       case UnaryKind::kPowConst:
+      case UnaryKind::kCelu:
+      case UnaryKind::kThresholdedRelu:
         text += "(" + Number(f.a) + ")";
         break;
       default:
@@ -124,6 +127,12 @@ struct AttributeText {
            (a.keep_dims ? "" : " drops axis");
   }
   std::string operator()(const CastAttrs& a) const { return " to " + std::string(Name(a.to)); }
+  std::string operator()(const ReduceAttrs& a) const {
+    return " " + std::string(Name(a.kind)) + " axes " + Joined(a.axes, ",") + (a.keep_dims ? "" : " drops axes");
+  }
+  std::string operator()(const LayerNormAttrs& a) const {
+    return " axis " + std::to_string(a.axis) + " epsilon " + Number(static_cast<double>(a.epsilon));
+  }
   std::string operator()(const LrnAttrs& a) const {
     return " size " + std::to_string(a.size) + " alpha " + Number(static_cast<double>(a.alpha)) + " beta " +
            Number(static_cast<double>(a.beta)) + " bias " + Number(static_cast<double>(a.bias));

@@ -177,7 +177,7 @@ struct AlignedDelete {
 
 Result<Program> ParseProgram(std::shared_ptr<const std::vector<uint8_t>> bytes, const std::string& where) {
   std::span<const uint8_t> file(*bytes);
-  std::shared_ptr<const void> owner = bytes;
+  std::shared_ptr<const void> owner = std::move(bytes);
   if (reinterpret_cast<uintptr_t>(file.data()) % kFileAlignment != 0) {
     std::shared_ptr<uint8_t> copy(
         static_cast<uint8_t*>(::operator new[](std::max<size_t>(file.size(), 1), std::align_val_t{kFileAlignment})),

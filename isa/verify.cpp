@@ -80,14 +80,10 @@ Status DecodeStreams(VerifiedStep& v) {
       auto& instructions = in_body ? v.body[e] : v.prologue[e];
       instructions.reserve(words.size());
       for (uint32_t i = 0; i < words.size(); ++i) {
-        auto instruction = Decode(words[i], engine);
-        Status status;
-        if (!instruction.ok()) {
-          status = std::move(instruction).failure();
-        } else {
-          status = CheckFields(*instruction, engine, v.program->config);
-          if (status.ok()) status = dram.Check(*instruction);
-        }
+        const auto instruction = Decode(words[i], engine);
+        Status status =
+            instruction.ok() ? CheckFields(*instruction, engine, v.program->config) : Status(instruction.failure());
+        if (status.ok()) status = dram.Check(*instruction);
         if (!status.ok()) return std::move(status).failure().In(v.Name(engine, in_body, i));
         instructions.push_back(*instruction);
       }

@@ -426,28 +426,4 @@ FoldResult FoldWhere(Importer& importer, const NodeView& node) {
   return Done(HostTensor::FromIntegers(a->type, *shape, values));
 }
 
-/// Only the product of a whole list: what exporters use it for.
-FoldResult FoldReduceProd(Importer& importer, const NodeView& node) {
-  const HostTensor* in = In(importer, node, 0);
-  if (in == nullptr || !in->is_integer() || in->shape.size() != 1)
-    return node.Fail("is supported on a list of integers only");
-  std::vector<int64_t> axes{0};
-  if (node.since() >= 18) {
-    if (node.Int("noop_with_empty_axes", 0) != 0) return node.Fail("noop_with_empty_axes is not supported");
-    if (node.has_input(1)) {
-      XRUN_ASSIGN_OR_RETURN(axes, importer.IntegerInput(node, 1, "axes"));
-    }
-  } else if (node.Has("axes")) {
-    axes = node.Ints("axes");
-  }
-  if (axes.size() != 1) return node.Fail("needs one axis");
-  XRUN_RETURN_IF_ERROR(NormalizeAxis(node, axes[0], 1));
-  int64_t product = 1;
-  for (int64_t value : in->Integers()) {
-    if (__builtin_mul_overflow(product, value, &product)) return node.Fail("overflows on constants");
-  }
-  const bool keep = node.Int("keepdims", 1) != 0;
-  return Done(HostTensor::FromIntegers(in->type, keep ? Shape{1} : Shape{}, {product}));
-}
-
 }  // namespace xrun::compiler

@@ -9,6 +9,7 @@
 #include "compiler/constant_ops.h"
 #include "compiler/import/operators.h"
 #include "compiler/infer_shapes.h"
+#include "compiler/infer_types.h"
 
 namespace xrun::compiler {
 
@@ -58,9 +59,23 @@ Status CheckWeights(const std::string& name, const HostTensor& tensor) {
 /// A graph constant seen as a HostTensor: the result of a node that Emit evaluated.
 HostTensor HostView(const Value& value) {
   HostTensor tensor;
-  tensor.type = value.dtype == DType::kInt8    ? TensorProto::INT8
-                : value.dtype == DType::kInt32 ? TensorProto::INT32
-                                               : TensorProto::FLOAT;
+  switch (value.dtype) {
+    case DType::kFloat32:
+      tensor.type = TensorProto::FLOAT;
+      break;
+    case DType::kInt8:
+      tensor.type = TensorProto::INT8;
+      break;
+    case DType::kInt32:
+      tensor.type = TensorProto::INT32;
+      break;
+    case DType::kInt64:
+      tensor.type = TensorProto::INT64;
+      break;
+    case DType::kBool:
+      tensor.type = TensorProto::BOOL;
+      break;
+  }
   tensor.declared_type = tensor.type;
   tensor.shape = value.shape;
   tensor.bytes = value.constant;
@@ -149,11 +164,18 @@ Result<ValueId> Importer::AddConstant(const NodeView& node, const std::string& n
     case TensorProto::INT32:
       value.dtype = DType::kInt32;
       break;
+    case TensorProto::INT64:
+      value.dtype = DType::kInt64;
+      break;
+    case TensorProto::BOOL:
+      value.dtype = DType::kBool;
+      break;
     default:
       return node.Fail("input '" + name + "' is a constant of type " + OnnxTypeName(tensor.declared_type) +
-                       ", float32 is needed");
+                           " that no DequantizeLinear reads",
+                       "cast it to float32 in the model");
   }
-  if (value.dtype != DType::kFloat32 && !quant) {
+  if (value.dtype == DType::kInt8 && !quant) {
     return node.Fail("input '" + name + "' is a constant of type " + OnnxTypeName(tensor.declared_type) +
                          " that no DequantizeLinear reads",
                      "cast it to float32 in the model");
@@ -186,50 +208,45 @@ Result<ValueId> Importer::AddDequantized(const NodeView& node, const std::string
   return out;
 }
 
+/// The operators between QuantizeLinear and DequantizeLinear may only move data that has one scale.
+Status Importer::CheckQuantized(const NodeView& node, Op op, const std::vector<ValueId>& inputs) const {
+  if (op == Op::kQuantize || op == Op::kDequantize) return {};
+  const Value& first = graph_.at(inputs[0]);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] == kNone || (op == Op::kGather && i == 1)) continue;
+    const Value& value = graph_.at(inputs[i]);
+    if (value.dtype != DType::kInt8 && first.dtype != DType::kInt8) continue;
+    if (value.dtype != DType::kInt8 || first.dtype != DType::kInt8 || !MovesData(op)) {
+      const Value& integers = value.dtype == DType::kInt8 ? value : first;
+      return node.Fail("input '" + integers.name + "' is int8 without DequantizeLinear",
+                       "the operators between QuantizeLinear and DequantizeLinear may only move data");
+    }
+    if (!value.quant || value.quant != first.quant || IsUint8(inputs[i]) != IsUint8(inputs[0])) {
+      return node.Fail("input '" + value.name + "' is quantized, but with no or another scale and zero point");
+    }
+  }
+  return {};
+}
+
 Result<ValueId> Importer::Emit(const NodeView& node, const Names& names, Op op, Attributes attrs,
                                std::vector<ValueId> inputs, const Shape& target, std::optional<QuantParams> quant) {
-  const Value& first = graph_.at(inputs[0]);
-  Value out;
-  out.name = names.output;
-  out.shape = target;
-  if (op == Op::kQuantize) {
-    if (first.dtype != DType::kFloat32) return node.Fail("input '" + first.name + "' is not float");
-    out.dtype = DType::kInt8;
-    out.quant = std::move(quant);
-  } else if (op == Op::kDequantize) {
-    out.dtype = DType::kFloat32;
-  } else {
-    const bool integers = first.dtype == DType::kInt64 || first.dtype == DType::kInt32 || first.dtype == DType::kBool;
-    if (integers && op != Op::kCast && op != Op::kArgMax && !MovesData(op)) {
-      return node.Fail("input '" + first.name + "' is " + std::string(Name(first.dtype)) +
-                           ", which this operator does not compute with here",
-                       "cast it to float");
-    }
-    for (size_t i = 0; i < inputs.size() && !integers && op != Op::kArgMax && op != Op::kCast; ++i) {
-      const ValueId id = inputs[i];
-      if (id == kNone || (op == Op::kGather && i == 1)) continue;
-      const Value& value = graph_.at(id);
-      if (value.dtype == DType::kFloat32 && first.dtype == DType::kFloat32) continue;
-      if (value.dtype != DType::kInt8 || first.dtype != DType::kInt8 || !MovesData(op)) {
-        return node.Fail(
-            "input '" + value.name + "' is " + std::string(Name(value.dtype)) + " without DequantizeLinear",
-            "the operators between QuantizeLinear and DequantizeLinear may only move data");
-      }
-      if (!value.quant || value.quant != first.quant || IsUint8(id) != IsUint8(inputs[0])) {
-        return node.Fail("input '" + value.name + "' is quantized, but with no or another scale and zero point");
-      }
-    }
-    out.dtype = OutputType(op, attrs, first.dtype);
-    if (out.dtype == DType::kInt8) out.quant = first.quant;
-  }
-  const bool uint8 = out.dtype == DType::kInt8 && IsUint8(inputs[0]);
-
+  XRUN_RETURN_IF_ERROR(CheckQuantized(node, op, inputs));
   Node emitted;
   emitted.name = names.node;
   emitted.op = op;
   emitted.attrs = std::move(attrs);
   emitted.inputs = std::move(inputs);
   emitted.origin = {node.name()};
+  auto type = InferType(graph_, emitted);
+  if (!type.ok()) return node.Fail(std::move(type).failure());
+  const ValueId first = emitted.inputs[0];
+  Value out;
+  out.name = names.output;
+  out.shape = target;
+  out.dtype = *type;
+  if (out.dtype == DType::kInt8) out.quant = op == Op::kQuantize ? std::move(quant) : graph_.at(first).quant;
+  const bool uint8 = out.dtype == DType::kInt8 && op != Op::kQuantize && IsUint8(first);
+
   const ValueId id = graph_.AddValue(std::move(out));
   emitted.outputs = {id};
   if (uint8) MarkUint8(id);

@@ -96,6 +96,7 @@ class Importer {
   std::string UniqueNodeName(const std::string& base);
 
  private:
+  Status CheckQuantized(const NodeView& node, Op op, const std::vector<ValueId>& inputs) const;
   Status CheckModel(const onnx::ModelProto& model);
   Status ReadInitializers(onnx::GraphProto& graph);
   Status DeclareInputs(const onnx::GraphProto& graph);

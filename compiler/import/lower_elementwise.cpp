@@ -30,6 +30,16 @@ Result<UnaryFunction> Function(const NodeView& node) {
     return UnaryFunction{UnaryKind::kHardSigmoid, node.Float("alpha", 0.2F), node.Float("beta", 0.5F)};
   }
   if (op == "Elu") return UnaryFunction{UnaryKind::kElu, node.Float("alpha", 1.0F), 0};
+  if (op == "Celu") {
+    const float alpha = node.Float("alpha", 1.0F);
+    if (alpha == 0) return node.Fail("alpha is 0, which divides by zero");
+    return UnaryFunction{UnaryKind::kCelu, alpha, 0};
+  }
+  if (op == "Selu") {
+    return UnaryFunction{UnaryKind::kSelu, node.Float("alpha", 1.67326319217681884765625F),
+                         node.Float("gamma", 1.05070102214813232421875F)};
+  }
+  if (op == "ThresholdedRelu") return UnaryFunction{UnaryKind::kThresholdedRelu, node.Float("alpha", 1.0F), 0};
   if (op == "Gelu") {
     const std::string approximate = node.String("approximate", "none");
     if (approximate != "none") {
@@ -48,7 +58,14 @@ Result<UnaryFunction> Function(const NodeView& node) {
                                                           {"Neg", UnaryKind::kNeg},
                                                           {"Abs", UnaryKind::kAbs},
                                                           {"Reciprocal", UnaryKind::kReciprocal},
-                                                          {"Erf", UnaryKind::kErf}};
+                                                          {"Erf", UnaryKind::kErf},
+                                                          {"Ceil", UnaryKind::kCeil},
+                                                          {"Floor", UnaryKind::kFloor},
+                                                          {"Round", UnaryKind::kRound},
+                                                          {"Sign", UnaryKind::kSign},
+                                                          {"Sin", UnaryKind::kSin},
+                                                          {"Cos", UnaryKind::kCos},
+                                                          {"Softsign", UnaryKind::kSoftsign}};
   for (const auto& [name, kind] : kPlain) {
     if (op == name) return UnaryFunction{kind};
   }

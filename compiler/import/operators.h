@@ -48,8 +48,12 @@ Status LowerPool(Importer&, const NodeView&);
 Status LowerGlobalPool(Importer&, const NodeView&);
 Status LowerBatchNorm(Importer&, const NodeView&);
 // lower_reduce.cpp
-Status LowerReduceMean(Importer&, const NodeView&);
+Status LowerReduce(Importer&, const NodeView&);
 Status LowerSoftmax(Importer&, const NodeView&);
+// lower_normalize.cpp
+Status LowerLayerNorm(Importer&, const NodeView&);
+Status LowerInstanceNorm(Importer&, const NodeView&);
+Status LowerGroupNorm(Importer&, const NodeView&);
 // lower_matmul.cpp
 Status LowerGemm(Importer&, const NodeView&);
 Status LowerMatMul(Importer&, const NodeView&);
@@ -106,7 +110,6 @@ FoldResult FoldRounding(Importer&, const NodeView&);
 FoldResult FoldExpand(Importer&, const NodeView&);
 FoldResult FoldEqual(Importer&, const NodeView&);
 FoldResult FoldWhere(Importer&, const NodeView&);
-FoldResult FoldReduceProd(Importer&, const NodeView&);
 
 }  // namespace xrun::compiler
 

@@ -22,6 +22,7 @@ constexpr Pass kPipeline[] = {
     {"remove_identity", RemoveIdentity},
     {"recognise_channel_moves", RecogniseChannelMoves},
     {"recognise_patterns", RecognisePatterns},
+    {"recognise_layer_norm", RecogniseLayerNorm},
     {"explicit_pad", ExplicitPad},
     {"fold_scale", FoldScale},
     {"fold_batch_norm", FoldBatchNorm},

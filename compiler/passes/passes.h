@@ -21,8 +21,12 @@ Result<bool> RemoveIdentity(Graph& graph);
 /// HardSwish (also as Add-Clip-Mul-Div), HardSigmoid, SiLU, GELU with erf, Mish, Sigmoid, Softplus, LeakyRelu.
 Result<bool> RecognisePatterns(Graph& graph);
 
-/// Reshape, Transpose and Slice that together only choose and order channels of [1,C,H,W] (channel shuffle, whatever way
-/// the exporter spells it) become one Slice or Gather of channels. Applies to float and to int8 values.
+/// LayerNormalization over the last axis, spelled out: means, squares, root, scale and bias become one node, which runs
+/// in float. Follows recognise_patterns, which joins the scalar arithmetic.
+Result<bool> RecogniseLayerNorm(Graph& graph);
+
+/// Reshape, Transpose and Slice that together only choose and order channels of [1,C,H,W] (channel shuffle, whatever
+/// way the exporter spells it) become one Slice or Gather of channels. Applies to float and to int8 values.
 Result<bool> RecogniseChannelMoves(Graph& graph);
 
 /// Pad before Conv or a pool becomes their own padding, where that means the same.

@@ -197,6 +197,7 @@ class Exporter {
         return {};
       case Op::kConcat:
       case Op::kSoftmax:
+      case Op::kLogSoftmax:
         OnnxWriter::Attribute(Plainly(node, std::string(Name(node.op)), out), "axis", node.as<AxisAttrs>().axis);
         return {};
       case Op::kSlice:
@@ -243,6 +244,27 @@ class Exporter {
       }
       case Op::kCast:
         OnnxWriter::Attribute(Plainly(node, "Cast", out), "to", int64_t{OnnxType(node.as<CastAttrs>().to)});
+        return {};
+      case Op::kReduce: {
+        const auto& attrs = node.as<ReduceAttrs>();
+        // The form of every opset that the file can have: axes as an input came later to the others.
+        if (attrs.kind != ReduceKind::kSum) writer_.NeedOpset(18);
+        onnx::NodeProto* proto =
+            writer_.Node("Reduce" + std::string(Name(attrs.kind)), node.name,
+                         {Operand(node.inputs[0]), writer_.Integers(out + "_axes", attrs.axes)}, out);
+        OnnxWriter::Attribute(proto, "keepdims", int64_t{attrs.keep_dims});
+        return {};
+      }
+      case Op::kLayerNorm: {
+        writer_.NeedOpset(17);
+        onnx::NodeProto* proto = Plainly(node, "LayerNormalization", out);
+        OnnxWriter::Attribute(proto, "axis", node.as<LayerNormAttrs>().axis);
+        OnnxWriter::Attribute(proto, "epsilon", node.as<LayerNormAttrs>().epsilon);
+        return {};
+      }
+      case Op::kInstanceNorm:
+        OnnxWriter::Attribute(Plainly(node, "InstanceNormalization", out), "epsilon",
+                              node.as<BatchNormAttrs>().epsilon);
         return {};
       case Op::kLrn: {
         const auto& attrs = node.as<LrnAttrs>();

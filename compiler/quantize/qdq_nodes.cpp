@@ -170,6 +170,16 @@ void OnnxWriter::Function(const std::string& name, const UnaryFunction& function
     case UnaryKind::kPowConst:
       Node("Pow", name, {x, Scalar(y + "_exponent", a)}, y);
       return;
+    case UnaryKind::kCelu:
+    case UnaryKind::kThresholdedRelu:
+      Attribute(Node(std::string(Name(function.kind)), name, {x}, y), "alpha", a);
+      return;
+    case UnaryKind::kSelu: {
+      onnx::NodeProto* node = Node("Selu", name, {x}, y);
+      Attribute(node, "alpha", a);
+      Attribute(node, "gamma", b);
+      return;
+    }
     case UnaryKind::kSigmoid:
     case UnaryKind::kTanh:
     case UnaryKind::kSoftplus:
@@ -180,6 +190,13 @@ void OnnxWriter::Function(const std::string& name, const UnaryFunction& function
     case UnaryKind::kAbs:
     case UnaryKind::kReciprocal:
     case UnaryKind::kErf:
+    case UnaryKind::kCeil:
+    case UnaryKind::kFloor:
+    case UnaryKind::kRound:
+    case UnaryKind::kSign:
+    case UnaryKind::kSin:
+    case UnaryKind::kCos:
+    case UnaryKind::kSoftsign:
       // These are called as in ONNX.
       Node(std::string(Name(function.kind)), name, {x}, y);
       return;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compiler/quantize/quantize_weights.h"
+#include "compiler/quantize/round_weights.h"
 #include "compiler/quantize/select.h"
 
 namespace xrun::compiler {
@@ -27,7 +28,9 @@ double RoundToFloat(double x) {
 /// Builds the quantized graph beside the float one.
 class Builder {
  public:
-  Builder(const Graph& from, const ActivationParams& params) : from_(from), params_(params) {
+  Builder(const Graph& from, const ActivationParams& params, const QuantizeOptions& options,
+          const std::vector<InputMoments>* moments)
+      : from_(from), params_(params), options_(options), moments_(moments) {
     to_.name = from.name;
     to_.source = from.source;
     to_.metadata = from.metadata;
@@ -154,7 +157,11 @@ class Builder {
     const WeightLayout layout = LayoutOf(from_, from);
     const float input_scale = to_.at(node.inputs[0]).quant->scale[0];
     XRUN_ASSIGN_OR_RETURN(const std::vector<float> scales, WeightScales(from_, from, input_scale));
-    const std::vector<int8_t> data = QuantizeWeights(from_, from, scales);
+    static const InputMoments kNothingSeen;
+    const InputMoments& moments =
+        moments_ == nullptr ? kNothingSeen : (*moments_)[static_cast<size_t>(&from - from_.nodes.data())];
+    const std::vector<int8_t> data =
+        options_.round_by_data ? RoundWeights(from_, from, scales, moments) : QuantizeWeights(from_, from, scales);
     Value weights;
     weights.name = to_.UniqueName(from_.at(from.inputs[1]).name);
     weights.dtype = DType::kInt8;
@@ -162,24 +169,32 @@ class Builder {
     weights.quant = QuantParams{scales, std::vector<int32_t>(scales.size(), 0), layout.axis};
     weights.constant = Bytes(data.data(), data.size());
     node.inputs[1] = to_.AddValue(std::move(weights));
-    if (from.inputs.size() < 3 || from.inputs[2] == kNone) return {};
+    const bool biased = from.inputs.size() > 2 && from.inputs[2] != kNone;
+    std::vector<double> corrections;
+    if (options_.correct_bias && moments.positions != 0) {
+      corrections = BiasCorrections(from_, from, scales, data, input_scale, moments);
+    }
+    if (!biased && corrections.empty()) return {};
 
-    const std::vector<int32_t> integers = QuantizeBias(from_, from, input_scale, scales);
+    const std::vector<int32_t> integers = QuantizeBias(from_, from, input_scale, scales, corrections);
     Value bias;
-    bias.name = to_.UniqueName(from_.at(from.inputs[2]).name);
+    bias.name = to_.UniqueName(biased ? from_.at(from.inputs[2]).name : from.name + ".bias");
     bias.dtype = DType::kInt32;
-    bias.shape = from_.at(from.inputs[2]).shape;
+    bias.shape = {static_cast<int64_t>(integers.size())};
     bias.quant = QuantParams{{}, std::vector<int32_t>(integers.size(), 0), 0};
     for (size_t m = 0; m < integers.size(); ++m) {
       bias.quant->scale.push_back(BiasScale(input_scale, scales[m % scales.size()]));
     }
     bias.constant = Bytes(integers.data(), integers.size() * sizeof(int32_t));
+    node.inputs.resize(3);
     node.inputs[2] = to_.AddValue(std::move(bias));
     return {};
   }
 
   const Graph& from_;
   const ActivationParams& params_;
+  const QuantizeOptions& options_;
+  const std::vector<InputMoments>* moments_;
   Graph to_;
   std::vector<ValueId> float_, int8_;  ///< what stands for each value of from_, kNone until it is needed
 };
@@ -205,12 +220,21 @@ Result<QuantizedConstant> QuantizeConstant(const Value& value) {
   return result;
 }
 
-Result<Quantized> Quantize(const Graph& graph, const Calibration& calibration, const QuantizeOptions& options) {
+Result<MomentCollector> CollectMoments(const Graph& graph, const Calibration& calibration,
+                                       const QuantizeOptions& options, int threads) {
+  const std::vector<bool> selected = SelectQuantized(graph);
+  XRUN_ASSIGN_OR_RETURN(const ActivationParams params,
+                        ChooseActivationParams(graph, selected, calibration, options.method, options.percentile));
+  return MomentCollector::Create(graph, selected, params, threads);
+}
+
+Result<Quantized> Quantize(const Graph& graph, const Calibration& calibration, const QuantizeOptions& options,
+                           const std::vector<InputMoments>* moments) {
   const std::vector<bool> selected = SelectQuantized(graph);
   XRUN_ASSIGN_OR_RETURN(ActivationParams params,
                         ChooseActivationParams(graph, selected, calibration, options.method, options.percentile));
   Quantized result;
-  XRUN_ASSIGN_OR_RETURN(result.graph, Builder(graph, params).Build(selected));
+  XRUN_ASSIGN_OR_RETURN(result.graph, Builder(graph, params, options, moments).Build(selected));
   result.ranges = std::move(params.table);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (selected[n]) continue;

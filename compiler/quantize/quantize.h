@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/quantize/input_moments.h"
 #include "compiler/quantize/parameters.h"
 
 namespace xrun::compiler {
@@ -11,6 +12,8 @@ namespace xrun::compiler {
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::kMse;
   double percentile = 99.99;
+  bool round_by_data = true;  ///< weights by RoundWeights, where moments are given
+  bool correct_bias = true;   ///< BiasCorrections, where moments are given
 };
 
 /// A quantized graph and how it came about.
@@ -29,7 +32,15 @@ struct Quantized {
 /// it stands for, except at graph inputs and outputs, which stay float: there it is NAME.int8. Sets metadata
 /// "calibration". Depends on nothing but its arguments. Fails, naming the node, on weights or ranges that are not
 /// finite.
-Result<Quantized> Quantize(const Graph& graph, const Calibration& calibration, const QuantizeOptions& options = {});
+///
+/// `moments`, if given, are those of a MomentCollector made with CollectMoments' parameters and fed calibration
+/// samples.
+Result<Quantized> Quantize(const Graph& graph, const Calibration& calibration, const QuantizeOptions& options = {},
+                           const std::vector<InputMoments>* moments = nullptr);
+
+/// The collector of what Quantize with the same arguments wants to know of the inputs of its products.
+Result<MomentCollector> CollectMoments(const Graph& graph, const Calibration& calibration,
+                                       const QuantizeOptions& options, int threads);
 
 /// Parameters and bytes of a constant operand quantized per tensor.
 struct QuantizedConstant {

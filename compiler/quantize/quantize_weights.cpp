@@ -31,6 +31,28 @@ void ForEachWeight(const WeightLayout& layout, const Fn& fn) {
   }
 }
 
+/// The step of weights that were integers once: exported from a quantized model, every weight is a multiple of one
+/// step, |w| ≤ 255 steps. 0 when they are not.
+double GridStep(const float* weights, size_t count) {
+  std::vector<double> magnitudes;
+  for (size_t i = 0; i < count; ++i) magnitudes.push_back(std::fabs(static_cast<double>(weights[i])));
+  std::sort(magnitudes.begin(), magnitudes.end());
+  magnitudes.erase(std::unique(magnitudes.begin(), magnitudes.end()), magnitudes.end());
+  if (magnitudes.size() < 2 || magnitudes.size() > 256) return 0;
+  double step = magnitudes.back();
+  for (size_t i = 1; i < magnitudes.size(); ++i) {
+    const double gap = magnitudes[i] - magnitudes[i - 1];
+    if (gap > magnitudes.back() * 1e-4) step = std::min(step, gap);
+  }
+  // The step again, from the largest weight: float32 rounds it least.
+  const double steps = std::nearbyint(magnitudes.back() / step);
+  if (steps < 32 || steps > 255) return 0;  // with few steps the scale would be coarse, and the bias with it
+  step = magnitudes.back() / steps;
+  const bool fits = std::all_of(magnitudes.begin(), magnitudes.end(),
+                                [&](double m) { return std::fabs(m / step - std::nearbyint(m / step)) < 1e-3; });
+  return fits ? step : 0;
+}
+
 }  // namespace
 
 WeightLayout LayoutOf(const Graph& graph, const Node& node) {
@@ -43,6 +65,11 @@ WeightLayout LayoutOf(const Graph& graph, const Node& node) {
   layout.inner = Elements(shape) / std::max<int64_t>(1, layout.outer * layout.channels);
   layout.groups = transposed ? node.as<ConvAttrs>().groups : 1;
   return layout;
+}
+
+bool OnGrid(const Graph& graph, const Node& node) {
+  const Value& weights = graph.at(node.inputs[1]);
+  return GridStep(weights.data<float>(), static_cast<size_t>(Elements(weights.shape))) > 0;
 }
 
 Result<std::vector<float>> WeightScales(const Graph& graph, const Node& node, float input_scale) {
@@ -69,12 +96,14 @@ Result<std::vector<float>> WeightScales(const Graph& graph, const Node& node, fl
   if (room < kAccumulatorLimit / 2)
     return InNode(node, "its sums of " + std::to_string(terms) + " products exceed 32 bits");
 
+  const double step = GridStep(weights, static_cast<size_t>(Elements(graph.at(node.inputs[1]).shape)));
   const float most = *std::max_element(largest.begin(), largest.end());
   std::vector<float> scales(channels);
   for (size_t c = 0; c < channels; ++c) {
     // A channel of zeros only carries its bias; any scale of the layer's order of magnitude does.
     const float reach = largest[c] > 0 ? largest[c] : most > 0 ? most : 1.0F;
     float scale = std::max(reach / 127, kSmallestWeightScale);
+    if (step > 0 && static_cast<double>(largest[c]) < 127.5 * step) scale = static_cast<float>(step);
     double magnitude = 0;
     for (int64_t g = 0; bias != nullptr && g < layout.groups; ++g) {
       const auto b = static_cast<double>(bias[static_cast<size_t>(g) * channels + c]);

@@ -16,9 +16,14 @@ struct WeightLayout {
 };
 WeightLayout LayoutOf(const Graph& graph, const Node& node);
 
+/// True if the node's float weights were integers once: all are multiples of one step, as in a model exported from a
+/// quantized one.
+bool OnGrid(const Graph& graph, const Node& node);
+
 /// Scale of each output channel of the node's float weights for an input scale of `input_scale`: largest magnitude /
-/// 127, more where |bias| + 256·Σ|w| would reach 2^31 (the input's zero point, folded into the bias, may double Σ|w|).
-/// Fails, naming the node, when a weight or bias is not finite or when the sum is too long for 32 bits.
+/// 127; the common step of weights that an earlier quantization left on a grid, so that they stay exact; more where
+/// |bias| + 256·Σ|w| would reach 2^31 (the input's zero point, folded into the bias, may double Σ|w|). Fails, naming
+/// the node, when a weight or bias is not finite or when the sum is too long for 32 bits.
 Result<std::vector<float>> WeightScales(const Graph& graph, const Node& node, float input_scale);
 
 /// rhe(w / scale) in −127…127.

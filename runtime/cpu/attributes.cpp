@@ -63,6 +63,14 @@ void VisitMembers(CastAttrs& a, V&& v) {
   v("to", a.to);
 }
 template <typename V>
+void VisitMembers(ReduceAttrs& a, V&& v) {
+  v("kind", a.kind), v("axes", a.axes), v("keep_dims", a.keep_dims);
+}
+template <typename V>
+void VisitMembers(LayerNormAttrs& a, V&& v) {
+  v("axis", a.axis), v("epsilon", a.epsilon);
+}
+template <typename V>
 void VisitMembers(LrnAttrs& a, V&& v) {
   v("size", a.size), v("alpha", a.alpha), v("beta", a.beta), v("bias", a.bias);
 }
@@ -71,6 +79,7 @@ void VisitMembers(LrnAttrs& a, V&& v) {
 constexpr int Count(ResizeMode) { return static_cast<int>(ResizeMode::kCubic) + 1; }
 constexpr int Count(ResizeCoordinates) { return static_cast<int>(ResizeCoordinates::kTfHalfPixelForNn) + 1; }
 constexpr int Count(ResizeRounding) { return static_cast<int>(ResizeRounding::kSimple) + 1; }
+constexpr int Count(ReduceKind) { return static_cast<int>(ReduceKind::kLogSumExp) + 1; }
 constexpr int Count(DType) { return static_cast<int>(DType::kBool) + 1; }
 
 struct Writer {

@@ -1,29 +1,14 @@
-#include <cmath>
-#include <string>
+#include "runtime/cpu/check.h"
 
-#include "runtime/cpu/op_kernels.h"
+#include <cmath>
 
 namespace xrun::cpu {
 
 namespace {
 
-/// Attribute numbers and dimensions beyond this are refused, so that no product of two of them overflows.
-constexpr int64_t kLargest = int64_t{1} << 31;
-constexpr int64_t kMostElements = int64_t{1} << 40;
-
-std::string Text(std::span<const int64_t> shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-bool Same(std::span<const int64_t> a, std::span<const int64_t> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
-}
-
-class Checker {
+class Checker : public CallCheck {
  public:
-  explicit Checker(const OpCall& call) : call_(call) {}
+  explicit Checker(const OpCall& call) : CallCheck(call) {}
 
   Status Run() {
     if (call_.attrs == nullptr) return Fail("has no attributes");
@@ -65,20 +50,27 @@ class Checker {
       case Op::kTranspose:
         return Transpose();
       case Op::kSoftmax:
-        return Softmax();
+      case Op::kLogSoftmax:
+        return CheckAlongAxis(call_);
       case Op::kResize:
-        return Resize();
+        return CheckResize(call_);
       case Op::kDepthToSpace:
       case Op::kSpaceToDepth:
-        return Blocks();
+        return CheckBlocks(call_);
       case Op::kGather:
-        return Gather();
+        return CheckGather(call_);
       case Op::kArgMax:
-        return ArgMax();
+        return CheckArgMax(call_);
       case Op::kCast:
-        return Cast();
+        return CheckCast(call_);
+      case Op::kReduce:
+        return CheckReduce(call_);
+      case Op::kLayerNorm:
+        return CheckLayerNorm(call_);
+      case Op::kInstanceNorm:
+        return CheckInstanceNorm(call_);
       case Op::kLrn:
-        return Lrn();
+        return CheckLrn(call_);
       case Op::kQuantize:
         return Quantize(DType::kFloat32, DType::kInt8, DType::kInt8, In(0).shape);
       case Op::kDequantize:
@@ -89,12 +81,6 @@ class Checker {
   }
 
  private:
-  Failure Fail(const std::string& what) const { return {std::string(Name(call_.op)) + " " + what, ""}; }
-
-  const Tensor& In(size_t i) const { return call_.inputs[i]; }
-  const Tensor& Out() const { return call_.outputs[0]; }
-  bool Absent(size_t i) const { return i >= call_.inputs.size() || (In(i).data == nullptr && In(i).shape.empty()); }
-
   Status Tensors() const {
     if (call_.outputs.size() != 1) return Fail("must have one output");
     for (auto tensors : {call_.inputs, call_.outputs}) {
@@ -103,44 +89,12 @@ class Checker {
         int64_t elements = 1;
         for (int64_t d : tensor.shape) {
           if (d < 0 || d >= kLargest || (elements *= d) > kMostElements) {
-            return Fail("has a tensor of impossible shape " + Text(tensor.shape));
+            return Fail("has a tensor of impossible shape " + ShapeText(tensor.shape));
           }
         }
       }
     }
     return {};
-  }
-
-  Status Count(size_t least, size_t most) const {
-    if (call_.inputs.size() >= least && call_.inputs.size() <= most) return {};
-    return Fail("has " + std::to_string(call_.inputs.size()) + " inputs");
-  }
-  Status AllFloat() const {
-    for (size_t i = 0; i < call_.inputs.size(); ++i) {
-      if (!Absent(i) && In(i).dtype != DType::kFloat32) return WrongType(In(i).dtype);
-    }
-    return Out().dtype == DType::kFloat32 ? Status() : WrongType(Out().dtype);
-  }
-  Failure WrongType(DType type) const { return Fail("cannot take " + std::string(Name(type)) + " here"); }
-  Status Expect(const Tensor& tensor, std::initializer_list<int64_t> shape, const char* what) const {
-    if (Same(tensor.shape, {shape.begin(), shape.size()})) return {};
-    return Fail(std::string(what) + " has shape " + Text(tensor.shape) + ", expected " +
-                Text({shape.begin(), shape.size()}));
-  }
-  Status ExpectOutput(std::span<const int64_t> shape) const {
-    if (Same(Out().shape, shape)) return {};
-    return Fail("output has shape " + Text(Out().shape) + ", expected " + Text(shape));
-  }
-
-  template <typename T>
-  const T* Attrs() const {
-    return std::get_if<T>(call_.attrs);
-  }
-  Failure NoAttrsOfKind() const { return Fail("has attributes of another operator"); }
-  Failure BadAttrs() const { return Fail("has attributes out of range"); }
-
-  static bool InRange(std::span<const int64_t> values, int64_t least) {
-    return std::all_of(values.begin(), values.end(), [=](int64_t v) { return v >= least && v < kLargest; });
   }
 
   Status Conv() const {
@@ -153,7 +107,7 @@ class Checker {
       return BadAttrs();
     }
     const auto x = In(0).shape;
-    if (x.size() != 4 || Out().shape.size() != 4) return Fail("needs tensors of 4 dimensions, has " + Text(x));
+    if (x.size() != 4 || Out().shape.size() != 4) return Fail("needs tensors of 4 dimensions, has " + ShapeText(x));
     const int64_t m = Out().shape[1];
     if (x[1] % a->groups != 0 || m % a->groups != 0) return Fail("has channels that its groups do not divide");
     XRUN_RETURN_IF_ERROR(Expect(In(1), {m, x[1] / a->groups, a->kernel[0], a->kernel[1]}, "weight"));
@@ -176,7 +130,7 @@ class Checker {
       return BadAttrs();
     }
     const auto x = In(0).shape;
-    if (x.size() != 4 || Out().shape.size() != 4) return Fail("needs tensors of 4 dimensions, has " + Text(x));
+    if (x.size() != 4 || Out().shape.size() != 4) return Fail("needs tensors of 4 dimensions, has " + ShapeText(x));
     const int64_t m = Out().shape[1];
     if (x[1] % a->groups != 0 || m % a->groups != 0) return Fail("has channels that its groups do not divide");
     XRUN_RETURN_IF_ERROR(Expect(In(1), {x[1], m / a->groups, a->kernel[0], a->kernel[1]}, "weight"));
@@ -195,7 +149,7 @@ class Checker {
     const auto x = In(0).shape;
     const auto w = In(1).shape;
     if (x.empty() || w.size() != 2 || x.back() != w[1]) {
-      return Fail("cannot multiply " + Text(x) + " by weights " + Text(w));
+      return Fail("cannot multiply " + ShapeText(x) + " by weights " + ShapeText(w));
     }
     if (!Absent(2)) XRUN_RETURN_IF_ERROR(Expect(In(2), {w[0]}, "bias"));
     Dims out{};
@@ -209,7 +163,7 @@ class Checker {
     XRUN_RETURN_IF_ERROR(AllFloat());
     const auto a = In(0).shape;
     const auto b = In(1).shape;
-    const Failure mismatch = Fail("cannot multiply " + Text(a) + " by " + Text(b));
+    const Failure mismatch = Fail("cannot multiply " + ShapeText(a) + " by " + ShapeText(b));
     if (a.empty() || b.empty()) return mismatch;
     if (a.back() != (b.size() == 1 ? b[0] : b[b.size() - 2])) return mismatch;
     const size_t a_batch = a.size() < 2 ? 0 : a.size() - 2;
@@ -233,7 +187,7 @@ class Checker {
     XRUN_RETURN_IF_ERROR(Count(5, 5));
     XRUN_RETURN_IF_ERROR(AllFloat());
     const auto x = In(0).shape;
-    if (x.size() < 2) return Fail("needs a channel dimension, has " + Text(x));
+    if (x.size() < 2) return Fail("needs a channel dimension, has " + ShapeText(x));
     for (size_t i = 1; i < 5; ++i) XRUN_RETURN_IF_ERROR(Expect(In(i), {x[1]}, "parameter"));
     return ExpectOutput(x);
   }
@@ -248,7 +202,7 @@ class Checker {
       return BadAttrs();
     }
     const auto x = In(0).shape;
-    if (x.size() != 4) return Fail("needs tensors of 4 dimensions, has " + Text(x));
+    if (x.size() != 4) return Fail("needs tensors of 4 dimensions, has " + ShapeText(x));
     std::array<int64_t, 2> out{};
     for (size_t i = 0; i < 2; ++i) {
       const int64_t room = x[2 + i] + a->pads[i] + a->pads[i + 2] - (a->dilation[i] * (a->kernel[i] - 1) + 1);
@@ -260,18 +214,7 @@ class Checker {
   Status Binary() const {
     XRUN_RETURN_IF_ERROR(Count(2, 2));
     XRUN_RETURN_IF_ERROR(AllFloat());
-    const auto a = In(0).shape;
-    const auto b = In(1).shape;
-    const size_t rank = std::max(a.size(), b.size());
-    Dims out{};
-    for (size_t i = 0; i < rank; ++i) {
-      const size_t back = rank - i;
-      const int64_t da = back <= a.size() ? a[a.size() - back] : 1;
-      const int64_t db = back <= b.size() ? b[b.size() - back] : 1;
-      if (da != db && da != 1 && db != 1) return Fail("cannot broadcast " + Text(a) + " with " + Text(b));
-      out[i] = da == 1 ? db : da;
-    }
-    return ExpectOutput({out.data(), rank});
+    return ExpectBroadcast();
   }
 
   Status Unary() const {
@@ -294,13 +237,14 @@ class Checker {
     int64_t total = 0;
     for (const Tensor& in : call_.inputs) {
       if (in.dtype != Out().dtype) return WrongType(in.dtype);
-      if (in.shape.size() != out.size()) return Fail("cannot join " + Text(in.shape) + " into " + Text(out));
+      if (in.shape.size() != out.size()) return Fail("cannot join " + ShapeText(in.shape) + " into " + ShapeText(out));
       for (size_t i = 0; i < out.size(); ++i) {
-        if (i != axis && in.shape[i] != out[i]) return Fail("cannot join " + Text(in.shape) + " into " + Text(out));
+        if (i != axis && in.shape[i] != out[i])
+          return Fail("cannot join " + ShapeText(in.shape) + " into " + ShapeText(out));
       }
       total += in.shape[axis];
     }
-    return total == out[axis] ? Status() : Fail("inputs do not add up to " + Text(out));
+    return total == out[axis] ? Status() : Fail("inputs do not add up to " + ShapeText(out));
   }
 
   Status Slice() const {
@@ -343,7 +287,7 @@ class Checker {
     XRUN_RETURN_IF_ERROR(Count(1, 1));
     if (In(0).dtype != Out().dtype) return WrongType(Out().dtype);
     if (Elements(In(0)) == Elements(Out())) return {};
-    return Fail("cannot turn " + Text(In(0).shape) + " into " + Text(Out().shape));
+    return Fail("cannot turn " + ShapeText(In(0).shape) + " into " + ShapeText(Out().shape));
   }
 
   Status Transpose() const {
@@ -364,105 +308,6 @@ class Checker {
     return ExpectOutput({out.data(), x.size()});
   }
 
-  Status Softmax() const {
-    const auto* a = Attrs<AxisAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    XRUN_RETURN_IF_ERROR(AllFloat());
-    if (a->axis < 0 || a->axis >= static_cast<int64_t>(In(0).shape.size())) return BadAttrs();
-    return ExpectOutput(In(0).shape);
-  }
-
-  Status Resize() const {
-    const auto* a = Attrs<ResizeAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    const bool copies = a->mode == ResizeMode::kNearest && In(0).dtype == DType::kInt8;
-    if (In(0).dtype != Out().dtype || (In(0).dtype != DType::kFloat32 && !copies)) return WrongType(In(0).dtype);
-    const auto x = In(0).shape;
-    if (x.empty() || a->scales.size() != x.size() || Out().shape.size() != x.size()) return BadAttrs();
-    for (size_t i = 0; i < x.size(); ++i) {
-      if (!(a->scales[i] > 0) || !std::isfinite(a->scales[i]) || x[i] < 1 || Out().shape[i] < 1) return BadAttrs();
-    }
-    return std::isfinite(a->cubic_a) ? Status() : BadAttrs();
-  }
-
-  Status Blocks() const {
-    const auto* a = Attrs<BlockAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    if (In(0).dtype != Out().dtype) return WrongType(Out().dtype);
-    const auto x = In(0).shape;
-    const int64_t b = a->block;
-    if (x.size() != 4 || b < 1 || b > 65535) return BadAttrs();
-    if (call_.op == Op::kDepthToSpace) {
-      if (x[1] % (b * b) != 0) return BadAttrs();
-      return ExpectOutput(Dims{x[0], x[1] / (b * b), x[2] * b, x[3] * b}, 4);
-    }
-    if (x[2] % b != 0 || x[3] % b != 0) return BadAttrs();
-    return ExpectOutput(Dims{x[0], x[1] * b * b, x[2] / b, x[3] / b}, 4);
-  }
-
-  Status Gather() const {
-    const auto* a = Attrs<AxisAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(2, 2));
-    if (In(0).dtype != Out().dtype) return WrongType(Out().dtype);
-    if (In(1).dtype != DType::kInt64) return WrongType(In(1).dtype);
-    const auto x = In(0).shape, i = In(1).shape;
-    if (a->axis < 0 || a->axis >= static_cast<int64_t>(x.size()) || x[static_cast<size_t>(a->axis)] < 1) {
-      return BadAttrs();
-    }
-    if (x.size() + i.size() - 1 > kMaxRank) return Fail("has a result of more than 8 dimensions");
-    Dims out{};
-    const auto axis = static_cast<size_t>(a->axis);
-    auto at = std::copy(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(axis), out.begin());
-    at = std::copy(i.begin(), i.end(), at);
-    std::copy(x.begin() + static_cast<std::ptrdiff_t>(axis) + 1, x.end(), at);
-    return ExpectOutput(out, x.size() + i.size() - 1);
-  }
-
-  Status ArgMax() const {
-    const auto* a = Attrs<ArgMaxAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    if (In(0).dtype != DType::kFloat32) return WrongType(In(0).dtype);
-    if (Out().dtype != DType::kInt64) return WrongType(Out().dtype);
-    const auto x = In(0).shape;
-    if (a->axis < 0 || a->axis >= static_cast<int64_t>(x.size()) || x[static_cast<size_t>(a->axis)] < 1) {
-      return BadAttrs();
-    }
-    Dims out{};
-    size_t rank = 0;
-    for (size_t d = 0; d < x.size(); ++d) {
-      const bool reduced = static_cast<int64_t>(d) == a->axis;
-      if (!reduced || a->keep_dims) out[rank++] = reduced ? 1 : x[d];
-    }
-    return ExpectOutput(out, rank);
-  }
-
-  Status Cast() const {
-    const auto* a = Attrs<CastAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    if (In(0).dtype == DType::kInt8 || a->to == DType::kInt8) return WrongType(DType::kInt8);
-    if (Out().dtype != a->to) return WrongType(Out().dtype);
-    return ExpectOutput(In(0).shape);
-  }
-
-  Status Lrn() const {
-    const auto* a = Attrs<LrnAttrs>();
-    if (a == nullptr) return NoAttrsOfKind();
-    XRUN_RETURN_IF_ERROR(Count(1, 1));
-    XRUN_RETURN_IF_ERROR(AllFloat());
-    if (a->size < 1 || a->size >= kLargest || In(0).shape.size() < 2) return BadAttrs();
-    return ExpectOutput(In(0).shape);
-  }
-
-  Status ExpectOutput(const Dims& shape, size_t rank) const {
-    return ExpectOutput(std::span<const int64_t>(shape.data(), rank));
-  }
-
   Status Quantize(DType from, DType also_from, DType to, std::span<const int64_t> x) const {
     XRUN_RETURN_IF_ERROR(Count(1, 1));
     if (In(0).dtype != from && (In(0).dtype != also_from || call_.op == Op::kQuantize)) return WrongType(In(0).dtype);
@@ -477,11 +322,56 @@ class Checker {
     }
     return ExpectOutput(x);
   }
-
-  const OpCall& call_;
 };
 
 }  // namespace
+
+std::string ShapeText(std::span<const int64_t> shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+Status CallCheck::Count(size_t least, size_t most) const {
+  if (call_.inputs.size() >= least && call_.inputs.size() <= most) return {};
+  return Fail("has " + std::to_string(call_.inputs.size()) + " inputs");
+}
+
+Status CallCheck::AllFloat() const {
+  for (size_t i = 0; i < call_.inputs.size(); ++i) {
+    if (!Absent(i) && In(i).dtype != DType::kFloat32) return WrongType(In(i).dtype);
+  }
+  return ExpectType(Out(), DType::kFloat32);
+}
+
+Status CallCheck::Expect(const Tensor& tensor, std::initializer_list<int64_t> shape, const char* what) const {
+  if (SameShape(tensor.shape, {shape.begin(), shape.size()})) return {};
+  return Fail(std::string(what) + " has shape " + ShapeText(tensor.shape) + ", expected " +
+              ShapeText({shape.begin(), shape.size()}));
+}
+
+Status CallCheck::ExpectOutput(std::span<const int64_t> shape) const {
+  if (SameShape(Out().shape, shape)) return {};
+  return Fail("output has shape " + ShapeText(Out().shape) + ", expected " + ShapeText(shape));
+}
+
+Status CallCheck::ExpectBroadcast() const {
+  size_t rank = 0;
+  for (const Tensor& in : call_.inputs) rank = std::max(rank, in.shape.size());
+  Dims out{};
+  std::fill(out.begin(), out.end(), 1);
+  for (const Tensor& in : call_.inputs) {
+    const size_t shift = rank - in.shape.size();
+    for (size_t i = 0; i < in.shape.size(); ++i) {
+      int64_t& d = out[i + shift];
+      if (d != in.shape[i] && d != 1 && in.shape[i] != 1) {
+        return Fail("cannot broadcast " + ShapeText(in.shape) + " with the other inputs");
+      }
+      if (d == 1) d = in.shape[i];
+    }
+  }
+  return ExpectOutput(out, rank);
+}
 
 Status CheckOp(const OpCall& call) { return Checker(call).Run(); }
 

@@ -97,7 +97,17 @@ void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
       RunTranspose(call, workers);
       break;
     case Op::kSoftmax:
+    case Op::kLogSoftmax:
       RunSoftmax(call, workers);
+      break;
+    case Op::kReduce:
+      RunReduce(call, workers);
+      break;
+    case Op::kLayerNorm:
+      RunLayerNorm(call, workers);
+      break;
+    case Op::kInstanceNorm:
+      RunInstanceNorm(call, workers);
       break;
     case Op::kResize:
       RunResize(call, scratch.data(), workers);

@@ -4,14 +4,6 @@
 
 namespace xrun {
 
-DType OutputType(Op op, const Attributes& attrs, DType input) {
-  if (op == Op::kArgMax) return DType::kInt64;
-  if (op == Op::kCast) return std::get<CastAttrs>(attrs).to;
-  if (op == Op::kQuantize) return DType::kInt8;
-  if (op == Op::kDequantize) return DType::kFloat32;
-  return input;
-}
-
 std::string_view Name(Op op) {
   switch (op) {
 #define X(e, n, a) \
@@ -48,6 +40,12 @@ std::string_view Name(DType type) {
       return "bool";
   }
   return "unknown type";
+}
+
+std::string_view Name(ReduceKind kind) {
+  static constexpr std::string_view kNames[] = {"Sum", "Mean", "Max",       "Min",    "Prod",
+                                                "L1",  "L2",   "SumSquare", "LogSum", "LogSumExp"};
+  return kNames[static_cast<size_t>(kind)];
 }
 
 size_t SizeOf(DType type) {

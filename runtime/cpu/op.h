@@ -37,7 +37,11 @@ namespace xrun {
   X(kReshape, "Reshape", NoAttrs) /* target shape = output's shape; Flatten, Squeeze, ... */                 \
   X(kTranspose, "Transpose", TransposeAttrs)                                                                 \
   X(kSoftmax, "Softmax", AxisAttrs)                                                                          \
-  X(kResize, "Resize", ResizeAttrs) /* target shape = output's shape */                                      \
+  X(kLogSoftmax, "LogSoftmax", AxisAttrs)                                                                    \
+  X(kReduce, "Reduce", ReduceAttrs)                                                                          \
+  X(kLayerNorm, "LayerNormalization", LayerNormAttrs)       /* x, scale, bias optional */                    \
+  X(kInstanceNorm, "InstanceNormalization", BatchNormAttrs) /* x [N,C,...], scale [C], bias [C] */           \
+  X(kResize, "Resize", ResizeAttrs)                         /* target shape = output's shape */              \
   X(kDepthToSpace, "DepthToSpace", BlockAttrs)                                                               \
   X(kSpaceToDepth, "SpaceToDepth", BlockAttrs)                                                               \
   X(kGather, "Gather", AxisAttrs)   /* x, int64 indices */                                                   \
@@ -141,6 +145,22 @@ struct CastAttrs {
   bool operator==(const CastAttrs&) const = default;
 };
 
+enum class ReduceKind : uint8_t { kSum, kMean, kMax, kMin, kProd, kL1, kL2, kSumSquare, kLogSum, kLogSumExp };
+
+struct ReduceAttrs {
+  ReduceKind kind = ReduceKind::kSum;
+  std::vector<int64_t> axes;  ///< ascending
+  bool keep_dims = true;
+  bool operator==(const ReduceAttrs&) const = default;
+};
+
+/// Over all axes from `axis` on together; scale and bias have their shape.
+struct LayerNormAttrs {
+  int64_t axis = 0;
+  float epsilon = 1e-5F;
+  bool operator==(const LayerNormAttrs&) const = default;
+};
+
 struct LrnAttrs {
   int64_t size = 1;
   float alpha = 1e-4F, beta = 0.75F, bias = 1.0F;
@@ -169,7 +189,17 @@ struct LrnAttrs {
   X(kReciprocal, "Reciprocal")                                               \
   X(kErf, "Erf")                                                             \
   X(kAffine, "Affine")     /* a x + b */                                     \
-  X(kPowConst, "PowConst") /* x^a */
+  X(kPowConst, "PowConst") /* x^a */                                         \
+  X(kCeil, "Ceil")                                                           \
+  X(kFloor, "Floor")                                                         \
+  X(kRound, "Round") /* half to even */                                      \
+  X(kSign, "Sign")                                                           \
+  X(kSin, "Sin")                                                             \
+  X(kCos, "Cos")                                                             \
+  X(kSoftsign, "Softsign")               /* x / (1 + |x|) */                 \
+  X(kCelu, "Celu")                       /* x >= 0 ? x : a (e^(x/a) - 1) */  \
+  X(kSelu, "Selu")                       /* x > 0 ? b x : b (a e^x - a) */   \
+  X(kThresholdedRelu, "ThresholdedRelu") /* x > a ? x : 0 */
 
 enum class UnaryKind : uint8_t {
 #define X(e, n) e,
@@ -194,8 +224,9 @@ enum class Op : uint8_t {
 #undef X
 };
 
-using Attributes = std::variant<NoAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs,
-                                TransposeAttrs, UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs>;
+using Attributes =
+    std::variant<NoAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs, TransposeAttrs,
+                 UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs, ReduceAttrs, LayerNormAttrs>;
 
 /// A clamp of the result in real values, fused into the producing operator (Relu: lo = 0, hi = +inf). In a quantized
 /// operator it acts on the quantized result, between saturate(zy + rhe(lo/sy)) and saturate(zy + rhe(hi/sy)).
@@ -204,12 +235,10 @@ struct Clamp {
   bool operator==(const Clamp&) const = default;
 };
 
-/// Element type of an operator's result, from that of its first input. Quantize and Dequantize have their own.
-DType OutputType(Op op, const Attributes& attrs, DType input);
-
 std::string_view Name(Op op);
 std::string_view Name(UnaryKind kind);
 std::string_view Name(DType type);
+std::string_view Name(ReduceKind kind);
 size_t SizeOf(DType type);
 
 }  // namespace xrun

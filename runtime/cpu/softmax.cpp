@@ -5,6 +5,7 @@
 namespace xrun::cpu {
 
 void RunSoftmax(const OpCall& call, Workers& workers) {
+  const bool log = call.op == Op::kLogSoftmax;
   const auto axis = static_cast<size_t>(std::get<AxisAttrs>(*call.attrs).axis);
   const auto shape = call.inputs[0].shape;
   const int64_t size = shape[axis];
@@ -19,6 +20,16 @@ void RunSoftmax(const OpCall& call, Workers& workers) {
                 float most = -std::numeric_limits<float>::infinity();
                 for (int64_t i = 0; i < size; ++i) most = std::max(most, x[base + i * inner]);
                 double sum = 0;
+                if (log) {
+                  for (int64_t i = 0; i < size; ++i) {
+                    sum += std::exp(static_cast<double>(x[base + i * inner]) - static_cast<double>(most));
+                  }
+                  const double shift = static_cast<double>(most) + std::log(sum);
+                  for (int64_t i = 0; i < size; ++i) {
+                    y[base + i * inner] = static_cast<float>(static_cast<double>(x[base + i * inner]) - shift);
+                  }
+                  continue;
+                }
                 for (int64_t i = 0; i < size; ++i) {
                   const double e = std::exp(static_cast<double>(x[base + i * inner]) - static_cast<double>(most));
                   y[base + i * inner] = static_cast<float>(e);

@@ -56,6 +56,26 @@ double EvaluateUnary(const UnaryFunction& function, double x) {
       return a * x + b;
     case UnaryKind::kPowConst:
       return std::pow(x, a);
+    case UnaryKind::kCeil:
+      return std::ceil(x);
+    case UnaryKind::kFloor:
+      return std::floor(x);
+    case UnaryKind::kRound:
+      return std::nearbyint(x);
+    case UnaryKind::kSign:
+      return x > 0 ? 1 : x < 0 ? -1 : x;
+    case UnaryKind::kSin:
+      return std::sin(x);
+    case UnaryKind::kCos:
+      return std::cos(x);
+    case UnaryKind::kSoftsign:
+      return x / (1 + std::fabs(x));
+    case UnaryKind::kCelu:
+      return x >= 0 ? x : a * (std::exp(x / a) - 1);
+    case UnaryKind::kSelu:
+      return x > 0 ? b * x : b * (a * std::exp(x) - a);
+    case UnaryKind::kThresholdedRelu:
+      return x > a ? x : 0;
   }
   return x;
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "isa/result.h"
@@ -53,38 +52,6 @@ class FileStream final : public ByteStream {
 
 /// The whole of a regular file. Refused, naming the file, when it is larger than `limit` bytes.
 Result<std::vector<uint8_t>> ReadFile(const std::string& path, uint64_t limit = uint64_t{1} << 40);
-
-/// A file that appears under its name complete or not at all: bytes go to a temporary file in the same directory, which
-/// Commit() flushes to the disk and renames. Without Commit() the temporary is removed on destruction, and by
-/// RemoveTemporaries() when a signal ends the process. A symbolic link keeps pointing where it points; an existing file
-/// keeps its permissions. Devices and pipes (/dev/stdout) are written directly, as there is nothing to rename.
-class AtomicFile {
- public:
-  static Result<AtomicFile> Create(const std::string& path);
-  AtomicFile(AtomicFile&& other) noexcept;
-  AtomicFile& operator=(AtomicFile&&) = delete;
-  ~AtomicFile();
-
-  /// Appends. Failures (disk full, quota) name the file and the system's reason.
-  Status Write(const void* data, size_t size);
-  Status Commit();
-
- private:
-  AtomicFile() = default;
-  std::string path_;       // as the user wrote it, for messages
-  std::string target_;     // links resolved
-  std::string temporary_;  // empty when written directly
-  void* registration_ = nullptr;
-  int fd_ = -1;
-  uint64_t written_ = 0;
-};
-
-Status WriteFileAtomic(const std::string& path, std::span<const uint8_t> bytes);
-Status WriteFileAtomic(const std::string& path, std::string_view text);
-
-/// Unlinks the temporary files of every AtomicFile in flight. Async-signal-safe: meant for handlers of SIGINT and
-/// SIGTERM that end the process.
-void RemoveTemporaries() noexcept;
 
 }  // namespace xrun::io
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "isa/atomic_file.h"
+
 namespace xrun::io {
 namespace {
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "isa/atomic_file.h"
 #include "runtime/io/npy.h"
 
 namespace xrun::io {
@@ -156,7 +157,7 @@ Status SaveNpz(const std::string& path, const NamedArrays& arrays, bool compress
   if (got != static_cast<zip_int64_t>(bytes.size())) {
     return Failure{path + ": cannot be packed: the archive was cut short", ""};
   }
-  return WriteFileAtomic(path, bytes);
+  return WriteFileAtomically(path, bytes);
 }
 
 }  // namespace xrun::io

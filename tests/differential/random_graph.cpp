@@ -232,7 +232,7 @@ ValueId GraphMaker::Unary(ValueId x) {
   const float sx = ScaleOf(graph.at(x));
   UnaryFunction f;
   float scale = sx;
-  switch (Pick(0, 15)) {
+  switch (Pick(0, 25)) {
     case 0:
       f = {UnaryKind::kHardSwish, 0, 0};
       break;
@@ -275,6 +275,40 @@ ValueId GraphMaker::Unary(ValueId x) {
       break;
     case 12:
       return AddNode(Op::kUnary, UnaryAttrs{RandomChain()}, {x}, graph.at(x).shape, Jitter(sx), false);
+    case 13:
+      f = {UnaryKind::kCeil, 0, 0};
+      break;
+    case 14:
+      f = {UnaryKind::kFloor, 0, 0};
+      break;
+    case 15:
+      f = {UnaryKind::kRound, 0, 0};
+      break;
+    case 16:
+      f = {UnaryKind::kCelu, 0.5F, 0};
+      break;
+    case 17:
+      f = {UnaryKind::kSelu, 1.5F, 1.125F};
+      break;
+    case 18:
+      f = {UnaryKind::kThresholdedRelu, 0.25F, 0};
+      break;
+    case 19:
+      f = {UnaryKind::kSign, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 20:
+      f = {UnaryKind::kSin, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 21:
+      f = {UnaryKind::kCos, 0, 0};
+      scale = 1.0F / 128;
+      break;
+    case 22:
+      f = {UnaryKind::kSoftsign, 0, 0};
+      scale = 1.0F / 128;
+      break;
     default:
       f = {UnaryKind::kLeakyRelu, static_cast<double>(Chance(50) ? 0.1F : Jitter(0.2F)), 0};
   }

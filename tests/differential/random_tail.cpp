@@ -15,7 +15,7 @@ using compiler::ValueId;
 ValueId GraphMaker::Float(Op op, Attributes attrs, std::vector<ValueId> inputs, const Shape& shape) {
   Value y;
   y.name = "f" + std::to_string(counter_++);
-  y.dtype = OutputType(op, attrs, DType::kFloat32);
+  y.dtype = op == Op::kArgMax ? DType::kInt64 : DType::kFloat32;
   y.shape = shape;
   const ValueId id = graph.AddValue(std::move(y));
   Node node;

@@ -43,7 +43,8 @@ Tensors RandomInputs(const compiler::Graph& graph, uint64_t seed) {
   return inputs;
 }
 
-Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error) {
+Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error,
+                   const Tensors& known) {
   const uint32_t cp = program.config.channels;
   // Values between steps, in the model's layout, by tensor index.
   std::map<uint32_t, std::vector<int8_t>> values;
@@ -55,6 +56,10 @@ Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, 
     const OverlayStep& step = program.overlay_steps[s.index];
     for (const Binding& b : step.inputs) {
       if (values.contains(b.tensor)) continue;
+      if (const auto it = known.find(program.tensors[b.tensor].name); it != known.end()) {
+        values[b.tensor] = it->second;
+        continue;
+      }
       *error = "an overlay step needs " + program.tensors[b.tensor].name + " from a CPU step";
       return {};
     }

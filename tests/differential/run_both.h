@@ -30,10 +30,11 @@ struct Results {
 Results RunInRuntime(std::shared_ptr<const Program> program, const Tensors& inputs, std::string* error);
 
 /// Executes the overlay steps of a program in the simulator, `requests` equal requests in one launch, and returns what
-/// they write to output registers, and what is watched, by tensor name; float steps after them are left out. A message
-/// in `error` (and nothing returned) when anything fails, when an overlay step needs a float step's result, or when the
-/// requests differ.
-Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error);
+/// they write to output registers, and what is watched, by tensor name. CPU steps are left out: where an overlay step
+/// needs a result of theirs, it is the namesake in `known`. A message in `error` (and nothing returned) when anything
+/// fails, when there is none, or when the requests differ.
+Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error,
+                   const Tensors& known = {});
 
 /// The same graph, exported as QDQ ONNX, through the oracle: every int8 tensor, by the name of the value and, for model
 /// outputs, by the output's; every output as numbers too.

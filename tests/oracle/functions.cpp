@@ -40,6 +40,19 @@ UnaryFunction Selu(const Op& op) {
   return [=](double x) { return x <= 0 ? gamma * (alpha * std::exp(x) - alpha) : gamma * x; };
 }
 
+/// max(0, x) + min(0, alpha (e^(x/alpha) − 1)), as ONNX writes it.
+UnaryFunction Celu(const Op& op) {
+  const double alpha = op.FloatOr("alpha", 1.0F);
+  return [=](double x) { return std::max(0.0, x) + std::min(0.0, alpha * (std::exp(x / alpha) - 1.0)); };
+}
+
+UnaryFunction ThresholdedRelu(const Op& op) {
+  const double alpha = op.FloatOr("alpha", 1.0F);
+  return [=](double x) { return x <= alpha ? 0.0 : x; };
+}
+
+double Sign(double x) { return static_cast<double>(x > 0) - static_cast<double>(x < 0); }
+
 UnaryFunction Gelu(const Op& op) {
   const std::string approximate = op.String("approximate", "none");
   if (approximate == "none") return [](double x) { return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0))); };
@@ -61,6 +74,9 @@ const std::map<std::string, Maker>& Makers() {
       {"LeakyRelu", LeakyRelu},
       {"Elu", Elu},
       {"Selu", Selu},
+      {"Celu", Celu},
+      {"ThresholdedRelu", ThresholdedRelu},
+      {"Sign", Plain<Sign>},
       {"Gelu", Gelu},
       {"Tanh", Plain<std::tanh>},
       {"Exp", Plain<std::exp>},

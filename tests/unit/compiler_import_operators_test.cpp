@@ -123,7 +123,10 @@ TEST(CompilerImportOperators, ReduceMeanAxesAreAttributesThenInputs) {
   EXPECT_EQ(OutputShape(Imported(now)), (Shape{2, 3, 1}));
   ExpectNear(Execute(Imported(now), x), want);
   OnnxBuilder apart = Single(11, {2, 3, 4}, "ReduceMean", {}, [](NodeBuilder& n) { n.Ints("axes", {0, 2}); });
-  EXPECT_NE(Refusal(apart).find("not neighbours"), std::string::npos);
+  std::vector<float> columns(3, 0);
+  for (size_t i = 0; i < x.size(); ++i) columns[i / 4 % 3] += x[i] / 8;
+  EXPECT_EQ(OutputShape(Imported(apart)), (Shape{1, 3, 1}));
+  ExpectNear(Execute(Imported(apart), x), columns);
 }
 
 TEST(CompilerImportOperators, ReduceMeanOverThePlaneIsOneAveragePool) {

@@ -257,6 +257,55 @@ TEST(CompilerPasses, HardSwishInAllSpellings) {
             "Conv Unary Mul: HardSigmoid");
 }
 
+/// LayerNormalization over the last axis as exporters write it; the pieces a test changes are arguments.
+std::string SpelledNorm(const std::string& root, bool twice, bool affine, int64_t axis = -1, float epsilon = 1e-5F) {
+  OnnxBuilder b;
+  b.Input("x", {1, 5, 12})
+      .Init("two", {}, {2.0F})
+      .Init("e", {}, {epsilon})
+      .Init("half", {}, {0.5F})
+      .Init("one", {}, {1.0F});
+  b.Init("g", {12}, Noise(12, 3)).Init("h", {12}, Noise(12, 4)).Output("y");
+  b.Node("ReduceMean", {"x"}, {"m"}).Ints("axes", {axis});
+  b.Node("Sub", {"x", "m"}, {"d"});
+  if (twice) b.Node("Sub", {"x", "m"}, {"d2"});
+  b.Node("Pow", {twice ? "d2" : "d", "two"}, {"p"});
+  b.Node("ReduceMean", {"p"}, {"v"}).Ints("axes", {axis});
+  b.Node("Add", {"v", "e"}, {"ve"});
+  const std::string n = affine ? "n" : "y";
+  if (root == "Pow") {
+    b.Node("Pow", {"ve", "half"}, {"r"});
+    b.Node("Div", {"d", "r"}, {n});
+  } else if (root == "Reciprocal") {
+    b.Node("Sqrt", {"ve"}, {"s"});
+    b.Node("Reciprocal", {"s"}, {"r"});
+    b.Node("Mul", {"r", "d"}, {n});
+  } else {
+    b.Node("Sqrt", {"ve"}, {"r"});
+    b.Node("Div", {"d", "r"}, {n});
+  }
+  if (affine) {
+    b.Node("Mul", {"n", "g"}, {"ng"});
+    b.Node("Add", {"h", "ng"}, {"y"});
+  }
+  return Ops(Canonical(b));
+}
+
+TEST(CompilerPasses, LayerNormInAllSpellings) {
+  for (const std::string root : {"Sqrt", "Pow", "Reciprocal"}) {
+    for (const bool twice : {false, true}) {
+      EXPECT_EQ(SpelledNorm(root, twice, true), "LayerNormalization") << root << twice;
+      EXPECT_EQ(SpelledNorm(root, twice, false), "LayerNormalization") << root << twice;
+    }
+  }
+}
+
+TEST(CompilerPasses, WhatIsNoLayerNormStays) {
+  EXPECT_EQ(SpelledNorm("Sqrt", false, true, 1).find("LayerNorm"), std::string::npos);
+  // A negative epsilon is nothing that LayerNormalization has.
+  EXPECT_EQ(SpelledNorm("Sqrt", false, true, -1, -1e-3F).find("LayerNorm"), std::string::npos);
+}
+
 TEST(CompilerPasses, OtherActivationsSpelledOut) {
   EXPECT_EQ(Recognised([](OnnxBuilder& b) {
               b.Node("Sigmoid", {"c"}, {"s"});
@@ -380,7 +429,7 @@ TEST(CompilerPasses, ObserverSeesEveryPassAndSkippedPassesAreSkipped) {
   EXPECT_EQ(std::count(seen.begin(), seen.end(), "fuse_activation"), 0);
   ASSERT_TRUE(compiler::Canonicalize(graph, observer).ok());
   EXPECT_EQ(changed, std::vector<std::string>{"fuse_activation"});
-  EXPECT_EQ(compiler::CanonicalizationPasses().size(), 8U);
+  EXPECT_EQ(compiler::CanonicalizationPasses().size(), 9U);
 }
 
 TEST(CompilerText, OneLinePerNode) {
@@ -433,7 +482,7 @@ TEST(CompilerVerify, FindsBrokenGraphs) {
   EXPECT_NE(broken([](Graph& g) {
               g.at(g.outputs[0]).dtype = DType::kInt8;
               g.at(g.outputs[0]).quant = compiler::QuantParams{{1.0F}, {0}, -1};
-            }).find("is float32, the output is int8"),
+            }).find("is int8, the operator gives float32"),
             std::string::npos);
   EXPECT_NE(broken([](Graph& g) { g.nodes[0].inputs[0] = 1000; }).find("refers to no value"), std::string::npos);
   EXPECT_NE(broken([](Graph& g) { g.at(g.nodes[0].inputs[1]).shape[0] = 4; }).find("does not fill"), std::string::npos);

@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "isa/atomic_file.h"
 #include "runtime/io/file.h"
 #include "runtime/io/suggest.h"
 #include "tests/unit/io_test_util.h"
@@ -19,7 +20,7 @@ using testing::TemporaryDirectory;
 TEST(AtomicFile, ReplacesWholeOrNotAtAll) {
   const TemporaryDirectory directory;
   const std::string path = directory / "out";
-  ASSERT_RESULT_OK(WriteFileAtomic(path, std::string_view("old")));
+  ASSERT_RESULT_OK(WriteFileAtomically(path, std::string_view("old")));
   {
     auto file = AtomicFile::Create(path);
     ASSERT_RESULT_OK(file);
@@ -29,7 +30,7 @@ TEST(AtomicFile, ReplacesWholeOrNotAtAll) {
   }
   EXPECT_EQ(Slurp(path), "old");
   EXPECT_EQ(directory.entries(), 1U);
-  ASSERT_RESULT_OK(WriteFileAtomic(path, std::string_view("new")));
+  ASSERT_RESULT_OK(WriteFileAtomically(path, std::string_view("new")));
   EXPECT_EQ(Slurp(path), "new");
   EXPECT_EQ(directory.entries(), 1U);
 }
@@ -39,7 +40,7 @@ TEST(AtomicFile, KeepsPermissionsAndLinks) {
   Put(directory / "real", "old");
   chmod((directory / "real").c_str(), 0640);
   std::filesystem::create_symlink("real", directory / "link");
-  ASSERT_RESULT_OK(WriteFileAtomic(directory / "link", std::string_view("new")));
+  ASSERT_RESULT_OK(WriteFileAtomically(directory / "link", std::string_view("new")));
   EXPECT_TRUE(std::filesystem::is_symlink(directory / "link"));
   EXPECT_EQ(Slurp(directory / "real"), "new");
   struct stat info {};
@@ -48,7 +49,7 @@ TEST(AtomicFile, KeepsPermissionsAndLinks) {
 }
 
 TEST(AtomicFile, ReportsFullDisk) {
-  ExpectFailure(WriteFileAtomic("/dev/full", std::string_view("x")), {"/dev/full", "No space left on device"});
+  ExpectFailure(WriteFileAtomically("/dev/full", std::string_view("x")), {"/dev/full", "No space left on device"});
   // A file size limit fails in the middle of a write to a regular file, as a full disk does.
   const TemporaryDirectory directory;
   Put(directory / "out", "old");
@@ -57,7 +58,7 @@ TEST(AtomicFile, ReportsFullDisk) {
   const rlimit small{1000, before.rlim_max};
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  const auto status = WriteFileAtomic(directory / "out", std::string(5000, 'x'));
+  const auto status = WriteFileAtomically(directory / "out", std::string(5000, 'x'));
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   ExpectFailure(status, {"out", "after 1000 bytes", "too large", "unchanged"});
@@ -67,11 +68,11 @@ TEST(AtomicFile, ReportsFullDisk) {
 
 TEST(AtomicFile, NamesWhatCannotBeWritten) {
   const TemporaryDirectory directory;
-  ExpectFailure(WriteFileAtomic("", std::string_view("x")), {"empty"});
-  ExpectFailure(WriteFileAtomic(directory.path(), std::string_view("x")), {"is a directory"});
-  ExpectFailure(WriteFileAtomic(directory / "no/file", std::string_view("x")),
+  ExpectFailure(WriteFileAtomically("", std::string_view("x")), {"empty"});
+  ExpectFailure(WriteFileAtomically(directory.path(), std::string_view("x")), {"is a directory"});
+  ExpectFailure(WriteFileAtomically(directory / "no/file", std::string_view("x")),
                 {"no/file", "No such file", "must exist"});
-  ExpectFailure(WriteFileAtomic(directory / std::string(5000, 'n'), std::string_view("x")), {"name too long"});
+  ExpectFailure(WriteFileAtomically(directory / std::string(5000, 'n'), std::string_view("x")), {"name too long"});
 }
 
 TEST(AtomicFile, SignalsRemoveTemporaries) {

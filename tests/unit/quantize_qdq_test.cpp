@@ -95,6 +95,16 @@ TEST(Qdq, EveryFunctionSurvives) {
                                                           {{UnaryKind::kNeg, 0, 0}},
                                                           {{UnaryKind::kAbs, 0, 0}},
                                                           {{UnaryKind::kErf, 0, 0}},
+                                                          {{UnaryKind::kCeil, 0, 0}},
+                                                          {{UnaryKind::kFloor, 0, 0}},
+                                                          {{UnaryKind::kRound, 0, 0}},
+                                                          {{UnaryKind::kSign, 0, 0}},
+                                                          {{UnaryKind::kSin, 0, 0}},
+                                                          {{UnaryKind::kCos, 0, 0}},
+                                                          {{UnaryKind::kSoftsign, 0, 0}},
+                                                          {{UnaryKind::kCelu, 0.5, 0}},
+                                                          {{UnaryKind::kSelu, 1.5, 1.25}},
+                                                          {{UnaryKind::kThresholdedRelu, 0.25, 0}},
                                                           {{UnaryKind::kAffine, 0.5, 0.25}},
                                                           {{UnaryKind::kTanh, 0, 0}, {UnaryKind::kExp, 0, 0}}};
   for (const auto& chain : chains) {

@@ -23,6 +23,8 @@ void* Allocate(size_t size, size_t alignment) {
 
 }  // namespace
 
+// Every new here is paired with a delete here; g++ -O1 inlines one of the two and believes otherwise.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(size_t size) { return Allocate(size == 0 ? 1 : size, alignof(std::max_align_t)); }
 void* operator new[](size_t size) { return operator new(size); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return operator new(size); }

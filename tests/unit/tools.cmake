@@ -11,4 +11,8 @@ if(TARGET xrun_tools_driver)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   add_test(NAME golden
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/golden/run.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  add_test(NAME interrupt
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/interrupt_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  add_test(NAME readme
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/readme_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endif()

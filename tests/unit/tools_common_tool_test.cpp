@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-#include "runtime/io/file.h"
+#include "isa/atomic_file.h"
 #include "tests/unit/io_test_util.h"
 #include "tools/common/calibration_flags.h"
 
@@ -180,7 +180,7 @@ TEST(Tool, SignalsLeaveNoTemporaries) {
       Tool tool("xdemo", "A tool for tests.");
       const char* argv[] = {"xdemo"};
       _exit(tool.Run(1, argv, [&]() -> Status {
-        XRUN_ASSIGN_OR_RETURN(auto file, io::AtomicFile::Create(directory / "out"));
+        XRUN_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(directory / "out"));
         XRUN_RETURN_IF_ERROR(file.Write("half", 4));
         std::raise(signal);
         return file.Commit();

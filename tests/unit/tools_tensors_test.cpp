@@ -15,6 +15,7 @@
 #include "compiler/passes/canonicalize.h"
 #include "compiler/quantize/quantize.h"
 #include "compiler/quantize/synthetic_inputs.h"
+#include "isa/atomic_file.h"
 #include "runtime/io/file.h"
 #include "tools/driver/infer.h"
 #include "tools/driver/layer_errors.h"
@@ -135,7 +136,7 @@ TEST_F(Dump, AFolderThatIsNoDumpIsRefused) {
   EXPECT_FALSE(LoadReference(Path(""), {}).ok());
   for (const char* text : {"", "[]", "{\"tensors\": [1]}", "{\"tensors\": [{\"name\": \"x\"}]}",
                            "{\"tensors\": [{\"name\": \"x\", \"file\": \"absent.npy\"}]}"}) {
-    ASSERT_TRUE(io::WriteFileAtomic(Path("index.json"), std::string_view(text)).ok());
+    ASSERT_TRUE(WriteFileAtomically(Path("index.json"), std::string_view(text)).ok());
     EXPECT_FALSE(LoadReference(Path(""), {}).ok()) << text;
   }
 }
@@ -235,7 +236,7 @@ TEST_F(Report, FilesAreWholeAndAddUp) {
 }
 
 TEST_F(Report, AFolderThatCannotBeMadeIsAFailure) {
-  ASSERT_TRUE(io::WriteFileAtomic(Path("file"), std::string_view("x")).ok());
+  ASSERT_TRUE(WriteFileAtomically(Path("file"), std::string_view("x")).ok());
   EXPECT_FALSE(MakeFolder(Path("file/inside")).ok());
 }
 

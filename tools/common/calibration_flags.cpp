@@ -72,6 +72,24 @@ void AddCalibrationFlags(CLI::App& app, CalibrationOptions& options, const std::
       ->type_name("METHOD")
       ->check(CLI::IsMember(methods))
       ->group(group);
+  app.add_option("--equalization", options.equalization,
+                 "on or off: even out the reach of channels between convolutions [on]")
+      ->type_name("WHETHER")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->needs(calib)
+      ->group(group);
+  app.add_option("--weight-rounding", options.weight_rounding,
+                 "data (what keeps results on the calibration data closest) or nearest [data]")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"data", "nearest"}))
+      ->needs(calib)
+      ->group(group);
+  app.add_option("--bias-correction", options.bias_correction,
+                 "on or off: keep each channel's mean on the calibration data [on]")
+      ->type_name("WHETHER")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->needs(calib)
+      ->group(group);
   app.add_option_function<std::string>(
          "--input-range",
          [&options](const std::string& text) {

@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -10,7 +11,7 @@
 #include <memory>
 #include <new>
 
-#include "runtime/io/file.h"
+#include "isa/atomic_file.h"
 #include "runtime/io/suggest.h"
 
 namespace xrun::tools {
@@ -20,13 +21,19 @@ struct UsageException {
   std::string message, hint;
 };
 
+char interrupted[64];  // what the handler says; it may not format
+
 extern "C" void OnEndingSignal(int signal) {
-  xrun::io::RemoveTemporaries();
+  xrun::RemoveTemporaries();
+  if (write(STDERR_FILENO, interrupted, std::strlen(interrupted)) < 0) _exit(128 + signal);
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
 
-void HandleSignals() {
+void HandleSignals(const std::string& name) {
+  const char* line = isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "";  // over a progress line
+  std::snprintf(interrupted, sizeof(interrupted), "%s%s: error: interrupted; no file is half written\n", line,
+                name.c_str());
   struct sigaction action {};
   action.sa_handler = OnEndingSignal;
   sigemptyset(&action.sa_mask);
@@ -156,7 +163,7 @@ int Tool::Run(int argc, const char* const* argv, const std::function<Status()>& 
     bool finished = false;
     const int code = Parse(argc, argv, finished);
     if (finished) return code;
-    HandleSignals();
+    HandleSignals(name_);
     SetUpLogging(name_, common_);
     Status status = body();
     if (status.ok()) status = FlushStdout();
@@ -200,7 +207,7 @@ Status PrintJson(const nlohmann::ordered_json& document) {
 
 Status Tool::WriteJson(const nlohmann::ordered_json& document) const {
   if (!common_.json) return {};
-  return *common_.json == "-" ? PrintJson(document) : io::WriteFileAtomic(*common_.json, JsonText(document));
+  return *common_.json == "-" ? PrintJson(document) : WriteFileAtomically(*common_.json, JsonText(document));
 }
 
 }  // namespace xrun::tools

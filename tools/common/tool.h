@@ -40,8 +40,9 @@ struct CommonOptions {
 ///
 /// Run parses, sets logging up, and calls `body`. Its Failure is printed as "xcompile: error: ..." with the hint below,
 /// exit code 1. Wrong usage is 2; UsageError() from anywhere within parsing callbacks or body is that too. Exceptions
-/// end as one line: lack of memory 1, all others 3. SIGINT and SIGTERM remove the temporary files of unfinished writes
-/// and then end the process as they would have; SIGPIPE is left alone, SIGXFSZ becomes a write error.
+/// end as one line: lack of memory 1, all others 3. SIGINT and SIGTERM remove the temporary files of unfinished writes,
+/// say so in one line, and then end the process as they would have (a shell sees 130 and 143); SIGPIPE is left alone,
+/// SIGXFSZ becomes a write error.
 class Tool {
  public:
   Tool(const std::string& name, const std::string& description);

@@ -23,6 +23,17 @@ struct Shared {
   }
 };
 
+using Inputs = std::vector<std::span<const float>>;
+
+Inputs InputsOf(const compiler::Graph& graph, const io::Feed& feed) {
+  Inputs inputs;
+  for (compiler::ValueId id : graph.inputs) {
+    const io::Array& array = feed.tensors.at(graph.at(id).name);
+    inputs.emplace_back(array.data<float>(), static_cast<size_t>(array.size()));
+  }
+  return inputs;
+}
+
 void Work(const compiler::Graph& graph, const io::Dataset& data, compiler::Calibrator& calibrator, Shared& shared,
           Progress& progress) {
   // A thread that took a run finishes it, so of all runs that fail the first one is always among those seen.
@@ -31,12 +42,7 @@ void Work(const compiler::Graph& graph, const io::Dataset& data, compiler::Calib
     if (run >= data.runs()) return;
     auto feed = data.Get(run);
     if (!feed.ok()) return shared.Fail(run, std::move(feed).failure());
-    std::vector<std::span<const float>> inputs;
-    for (compiler::ValueId id : graph.inputs) {
-      const io::Array& array = feed->tensors.at(graph.at(id).name);
-      inputs.emplace_back(array.data<float>(), static_cast<size_t>(array.size()));
-    }
-    Status added = calibrator.Add(inputs);
+    Status added = calibrator.Add(InputsOf(graph, *feed));
     if (!added.ok()) return shared.Fail(run, std::move(added).failure());
     progress.Advance();
   }
@@ -69,6 +75,17 @@ Result<compiler::Calibration> Calibrate(const compiler::Graph& graph, const io::
   if (!shared.failures.empty()) return std::move(shared.failures.begin()->second);
   for (size_t i = 1; i < threads; ++i) calibrators[0].calibration().Merge(calibrators[i].calibration());
   return std::move(calibrators[0].calibration());
+}
+
+Status FeedSome(const io::Dataset& data, const compiler::Graph& graph, int64_t count, Progress& progress,
+                const std::function<Status(std::span<const std::span<const float>>)>& add) {
+  const int64_t runs = std::min(data.runs(), count);
+  for (int64_t i = 0; i < runs; ++i) {
+    XRUN_ASSIGN_OR_RETURN(const io::Feed feed, data.Get(i * data.runs() / runs));
+    XRUN_RETURN_IF_ERROR(add(InputsOf(graph, feed)));
+    progress.Advance();
+  }
+  return {};
 }
 
 }  // namespace xrun::tools

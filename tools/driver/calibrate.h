@@ -1,6 +1,8 @@
 #ifndef XRUN_TOOLS_DRIVER_CALIBRATE_H_
 #define XRUN_TOOLS_DRIVER_CALIBRATE_H_
 
+#include <functional>
+
 #include "compiler/quantize/calibrate.h"
 #include "runtime/io/dataset.h"
 #include "tools/common/progress.h"
@@ -14,6 +16,10 @@ std::vector<io::InputSpec> InputSpecsOf(const compiler::Graph& graph);
 /// result does not depend on `jobs`. The failure is that of the earliest sample.
 Result<compiler::Calibration> Calibrate(const compiler::Graph& graph, const io::Dataset& data, int jobs,
                                         Progress& progress);
+
+/// Feeds `count` evenly spread runs of `data` (all of them, if there are fewer) to `add`, one after the other.
+Status FeedSome(const io::Dataset& data, const compiler::Graph& graph, int64_t count, Progress& progress,
+                const std::function<Status(std::span<const std::span<const float>>)>& add);
 
 }  // namespace xrun::tools
 

@@ -16,7 +16,7 @@ void ModelFlags::AddTo(CLI::App& app) {
   app.add_option("-j,--jobs", jobs, "Threads for calibration [one per processor]")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  AddCalibrationFlags(app, calibration, {"auto", "minmax", "percentile", "entropy", "mse"}, "mse");
+  AddCalibrationFlags(app, calibration, {"auto", "minmax", "percentile", "entropy", "mse"}, "auto");
   preprocess.AddTo(app);
 }
 

@@ -4,10 +4,12 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "compiler/import/import_onnx.h"
 #include "compiler/passes/canonicalize.h"
 #include "compiler/quantize/absorb_qdq.h"
+#include "compiler/quantize/equalize.h"
 #include "compiler/quantize/synthetic_inputs.h"
 #include "runtime/io/dataset.h"
 #include "tools/common/table.h"
@@ -40,15 +42,35 @@ std::string StatsText(const compiler::Graph& graph, const compiler::Calibration&
          table.ToString();
 }
 
-Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const ModelFlags& flags,
-                                             ProgressMode progress_mode, QuantizedModel& model) {
+/// Runs that the reach of channels and second-order sums are measured on: more tell little more, since each gives
+/// hundreds of positions a layer.
+constexpr int64_t kReachRuns = 16, kMomentRuns = 64;
+
+struct Learnt {
+  compiler::Calibration calibration;
+  std::optional<std::vector<compiler::InputMoments>> moments;
+};
+
+compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
+  const auto method = compiler::ParseCalibrationMethod(options.method);
+  assert(method.has_value());  // the flag takes nothing else
+  return {.method = *method,
+          .round_by_data = options.weight_rounding == "data",
+          .correct_bias = options.bias_correction == "on"};
+}
+
+/// Calibrates `graph`, and equalizes it before.
+Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
+                              QuantizedModel& model) {
+  Learnt learnt;
   const CalibrationOptions& options = flags.calibration;
   if (options.sources.empty()) {
     model.source = ScaleSource::kSynthetic;
     const auto [lo, hi] = options.input_range;
     model.calibration = "calibrated without data (" + std::to_string(compiler::kSyntheticSamples) +
                         " built-in samples over " + Number(lo) + " … " + Number(hi) + ", " + options.method + ")";
-    return compiler::CalibrateWithoutData(graph, lo, hi, flags.Jobs());
+    XRUN_ASSIGN_OR_RETURN(learnt.calibration, compiler::CalibrateWithoutData(graph, lo, hi, flags.Jobs()));
+    return learnt;
   }
   model.source = ScaleSource::kData;
   XRUN_ASSIGN_OR_RETURN(const io::Dataset data, io::Dataset::Open(options.sources, InputSpecsOf(graph),
@@ -58,8 +80,24 @@ Result<compiler::Calibration> RunCalibration(const compiler::Graph& graph, const
                                                                    .require_finite = true}));
   model.calibration = options.method + ", " + std::to_string(data.samples()) + " samples of " + data.Describe();
   std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
-  Progress progress("calibrating", data.runs(), progress_mode);
-  return Calibrate(graph, data, flags.Jobs(), progress);
+  const compiler::QuantizeOptions quantize = OptionsOf(options);
+  const bool equalize = options.equalization == "on", second_order = quantize.round_by_data || quantize.correct_bias;
+  const int64_t runs = data.runs() + (equalize ? std::min(data.runs(), kReachRuns) : 0) +
+                       (second_order ? std::min(data.runs(), kMomentRuns) : 0);
+  Progress progress("calibrating", runs, progress_mode);
+  if (equalize) {
+    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, flags.Jobs()));
+    XRUN_RETURN_IF_ERROR(FeedSome(data, graph, kReachRuns, progress, [&](auto inputs) { return ranges.Add(inputs); }));
+    compiler::SplitByReach(graph, ranges.ranges());
+    compiler::Equalize(graph, ranges.ranges());
+  }
+  XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
+  if (!second_order) return learnt;
+  XRUN_ASSIGN_OR_RETURN(auto collector, compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
+  XRUN_RETURN_IF_ERROR(
+      FeedSome(data, graph, kMomentRuns, progress, [&](auto inputs) { return collector.Add(inputs); }));
+  learnt.moments = collector.Take();
+  return learnt;
 }
 
 }  // namespace
@@ -91,12 +129,11 @@ Result<QuantizedModel> MakeQuantizedModel(const ModelFlags& flags, ProgressMode 
     observer("quantize", [&] { return compiler::ToText(model.graph); });
     return model;
   }
-  auto calibration = RunCalibration(graph, flags, progress, model);
-  if (!calibration.ok()) return std::move(calibration).failure().In(flags.model);
-  observer("calibrate", [&] { return StatsText(graph, *calibration); });
-  const auto method = compiler::ParseCalibrationMethod(flags.calibration.method);
-  assert(method.has_value());  // the flag takes nothing else
-  auto quantized = compiler::Quantize(graph, *calibration, {.method = *method});
+  auto learnt = RunCalibration(graph, flags, progress, model);
+  if (!learnt.ok()) return std::move(learnt).failure().In(flags.model);
+  observer("calibrate", [&] { return StatsText(graph, learnt->calibration); });
+  auto quantized = compiler::Quantize(graph, learnt->calibration, OptionsOf(flags.calibration),
+                                      learnt->moments ? &*learnt->moments : nullptr);
   if (!quantized.ok()) return std::move(quantized).failure().In(flags.model);
   model.graph = std::move(quantized->graph);
   model.ranges = std::move(quantized->ranges);

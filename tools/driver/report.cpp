@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <numeric>
 
-#include "runtime/io/file.h"
+#include "isa/atomic_file.h"
 #include "tools/common/tool.h"
 #include "tools/driver/dump.h"
 #include "tools/driver/explain_text.h"
@@ -93,10 +93,10 @@ Status WriteReport(const std::string& folder, const compiler::Graph& quantized, 
   document["onnx"] = ToJson(explanation);
   XRUN_RETURN_IF_ERROR(MakeFolder(folder));
   const std::filesystem::path base(folder);
-  XRUN_RETURN_IF_ERROR(io::WriteFileAtomic((base / "layers.csv").string(), layers));
-  XRUN_RETURN_IF_ERROR(io::WriteFileAtomic((base / "placement.dot").string(), Dot(explanation, program.model_name)));
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "layers.csv").string(), layers));
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "placement.dot").string(), Dot(explanation, program.model_name)));
   XRUN_RETURN_IF_ERROR(WriteTraces(program, (base / "trace.json").string()));
-  return io::WriteFileAtomic((base / "summary.json").string(), JsonText(document));
+  return WriteFileAtomically((base / "summary.json").string(), JsonText(document));
 }
 
 }  // namespace xrun::tools

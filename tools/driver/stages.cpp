@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "compiler/passes/canonicalize.h"
-#include "runtime/io/file.h"
+#include "isa/atomic_file.h"
 #include "runtime/io/suggest.h"
 
 namespace xrun::tools {
@@ -50,7 +50,7 @@ void StageDumper::operator()(const std::string& stage, const std::function<std::
     return;
   }
   request.text += dump;
-  Status written = io::WriteFileAtomic(request.file, request.text);
+  Status written = WriteFileAtomically(request.file, request.text);
   if (status_.ok()) status_ = std::move(written);
 }
 

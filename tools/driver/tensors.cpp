@@ -10,6 +10,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "isa/atomic_file.h"
 #include "runtime/io/file.h"
 #include "runtime/io/suggest.h"
 #include "tools/common/tool.h"
@@ -204,7 +205,7 @@ Status DumpTensors(const std::string& folder, const std::vector<CapturedTensor>&
     }
     list.push_back(std::move(entry));
   }
-  return io::WriteFileAtomic((base / "index.json").string(), JsonText(index));
+  return WriteFileAtomically((base / "index.json").string(), JsonText(index));
 }
 
 Result<io::NamedArrays> LoadReference(const std::string& path, const io::NamedArrays& outputs) {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "runtime/io/file.h"
+#include "isa/atomic_file.h"
 #include "simulator/trace.h"
 
 namespace xrun::tools {
@@ -18,7 +18,7 @@ Status WriteTraceFile(const simulator::PreparedStep& prepared, const simulator::
   }
   std::ostringstream out;
   simulator::WriteTrace(out, prepared, report);
-  return io::WriteFileAtomic(path, out.str());
+  return WriteFileAtomically(path, out.str());
 }
 
 }  // namespace xrun::tools
