@@ -181,6 +181,12 @@ Results RunOracle(const compiler::Graph& graph, const Tensors& inputs, std::stri
     const oracle::Result result = oracle::Run(model, in);
     Results results;
     for (const auto& [name, t] : result.tensors) results.codes[t.float_name] = t.data;
+    // What a Quantize node makes goes by its own name in the graph, by the float value's in the file.
+    for (const compiler::Node& node : graph.nodes) {
+      if (node.op != Op::kQuantize) continue;
+      const auto codes = results.codes.find(graph.at(node.inputs[0]).name);
+      if (codes != results.codes.end()) results.codes[graph.at(node.outputs[0]).name] = codes->second;
+    }
     for (const oracle::OutputTensor& o : result.outputs) {
       if (o.quantized) results.codes[o.name] = o.quantized->data;
       results.numbers[o.name] = o.values;
