@@ -48,7 +48,7 @@ class Builder {
       }
     }
     for (ValueId id : graph_.outputs) program_.outputs.push_back(TensorOf(id));
-    program_.weights = Keep(std::move(weights.bytes));
+    program_.weights = Keep(std::move(weights).Take());
     return std::move(program_);
   }
 

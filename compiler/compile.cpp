@@ -6,6 +6,7 @@
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
 #include "compiler/passes/passes.h"
+#include "compiler/split_batch.h"
 #include "compiler/tokens_to_planes.h"
 
 namespace xrun::compiler {
@@ -15,7 +16,7 @@ namespace {
 /// tensors go through DRAM instead.
 Result<ScheduledPartition> SchedulePartition(const Partition& partition, const CompileOptions& options,
                                              WeightImage* weights, std::vector<TileReport>* tiles) {
-  const size_t weight_bytes = weights->bytes.size();
+  const uint64_t weight_bytes = weights->size();
   const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip && !options.debug_tensors;
   for (const bool keep_on_chip : {wish, false}) {
     ScheduledPartition result;
@@ -25,7 +26,7 @@ Result<ScheduledPartition> SchedulePartition(const Partition& partition, const C
     auto schedule = BuildSchedule(result.partition, options.config, options.tiling, weights, tiles);
     if (!schedule.ok()) {
       if (!keep_on_chip) return std::move(schedule).failure();
-      weights->bytes.resize(weight_bytes);
+      weights->Truncate(weight_bytes);
       continue;
     }
     result.schedule = std::move(schedule).value();
@@ -93,6 +94,7 @@ bool MoveIdleLaunches(const LoweredModel& model, Graph* graph) {
 Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options) {
   LoweredGraph result{quantized, {}};
   Graph& graph = result.graph;
+  SplitBatch(graph);
   TokensToPlanes(graph);
   if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
   XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));

@@ -1,6 +1,9 @@
 #include "compiler/emitter.h"
 
+#include <algorithm>
 #include <cassert>
+#include <functional>
+#include <string_view>
 
 namespace xrun::compiler {
 
@@ -189,10 +192,23 @@ uint32_t Emitter::LoadVectorSegment(uint64_t offset, uint32_t rows) {
 }
 
 uint64_t WeightImage::Append(const std::vector<uint8_t>& data) {
-  bytes.resize((bytes.size() + 63) / 64 * 64);
-  const uint64_t offset = bytes.size();
-  bytes.insert(bytes.end(), data.begin(), data.end());
+  const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
+  const size_t hash = std::hash<std::string_view>()(text);
+  const auto [first, last] = pieces_.equal_range(hash);
+  for (auto piece = first; piece != last; ++piece) {
+    const auto at = bytes_.begin() + static_cast<std::ptrdiff_t>(piece->second.offset);
+    if (piece->second.size == data.size() && std::equal(data.begin(), data.end(), at)) return piece->second.offset;
+  }
+  bytes_.resize((bytes_.size() + 63) / 64 * 64);
+  const uint64_t offset = bytes_.size();
+  bytes_.insert(bytes_.end(), data.begin(), data.end());
+  pieces_.emplace(hash, Piece{offset, data.size()});
   return offset;
+}
+
+void WeightImage::Truncate(uint64_t size) {
+  bytes_.resize(size);
+  std::erase_if(pieces_, [&](const auto& piece) { return piece.second.offset + piece.second.size > size; });
 }
 
 }  // namespace xrun::compiler

@@ -33,7 +33,7 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
     }
     if (report != nullptr) report->push_back(std::move(line));
   }
-  if (weights->bytes.size() > UINT32_MAX) {
+  if (weights->size() > UINT32_MAX) {
     return Failure{"the weights need more than 4 GiB", ""};
   }
   return schedule;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "compiler/lower.h"
@@ -40,9 +42,22 @@ struct Schedule {
 };
 
 /// The weight section under construction: segments and constants, each at a multiple of 64 bytes.
-struct WeightImage {
-  std::vector<uint8_t> bytes;
+class WeightImage {
+ public:
+  /// Offset at which these bytes stand, aligned to 64: where they stand already, or at the end.
   uint64_t Append(const std::vector<uint8_t>& data);
+  uint64_t size() const { return bytes_.size(); }
+  /// Forgets what was appended since the image had this size.
+  void Truncate(uint64_t size);
+  std::vector<uint8_t> Take() && { return std::move(bytes_); }
+
+ private:
+  struct Piece {
+    uint64_t offset, size;
+  };
+
+  std::vector<uint8_t> bytes_;
+  std::unordered_multimap<size_t, Piece> pieces_;  ///< by hash of their bytes
 };
 
 /// What tiling decided for a layer, for --dump-after=tile and reports.

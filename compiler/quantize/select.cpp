@@ -93,6 +93,10 @@ std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
       return "works on " + std::string(Name(graph.at(id).dtype));
     }
   }
+  const Shape& result = graph.at(node.outputs[0]).shape;
+  if (result.size() > 4 && !MovesOnly(node.op) && !IsMatrixOp(node.op)) {
+    return "works on " + std::to_string(result.size()) + " axes, the overlay's layout has 4";
+  }
   switch (node.op) {
     case Op::kConv:
     case Op::kConvTranspose:

@@ -152,6 +152,38 @@ TEST(Differential, RandomTails) {
   CheckSeeds(RandomTail, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
+/// The same graphs on two or three samples at once.
+Graph RandomBatch(uint64_t seed) {
+  Graph graph = RandomGraph(seed);
+  const int64_t batch = 2 + static_cast<int64_t>(seed % 2);
+  for (compiler::Value& value : graph.values) {
+    if (!value.is_constant() && value.shape.size() > 1) value.shape[0] *= batch;
+  }
+  for (compiler::Node& node : graph.nodes) {
+    if (node.op == Op::kSlice) node.as<SliceAttrs>().end[0] *= batch;
+  }
+  return graph;
+}
+
+TEST(Differential, RandomBatches) {
+  const auto seeds = Seeds(3000000, 200);
+  CheckSeeds(RandomBatch, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+/// Batches stay on the overlay: the CPU cuts and joins them, and little else.
+TEST(Differential, BatchesRunOnTheOverlay) {
+  int whole = 0;
+  for (const uint64_t seed : Seeds(3000000, 40)) {
+    auto program = compiler::Compile(RandomBatch(seed), {});
+    if (!program.ok()) continue;
+    whole += std::none_of(program->nodes.begin(), program->nodes.end(), [](const NodeInfo& node) {
+      const bool moves = node.op == "Slice" || node.op == "Concat" || node.op == "Quantize" || node.op == "Dequantize";
+      return node.placement == "cpu" && !moves;
+    });
+  }
+  EXPECT_GE(whole, 30);
+}
+
 /// --debug-tensors: outputs and every tensor inside equal the oracle's, and none is missing but what lies in an order
 /// of its own.
 TEST(Differential, DebugTensors) {
