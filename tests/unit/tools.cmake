@@ -15,4 +15,7 @@ if(TARGET xrun_tools_driver)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/interrupt_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   add_test(NAME readme
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/readme_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  add_test(NAME accuracy
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/accuracy/real_models.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  set_tests_properties(accuracy PROPERTIES SKIP_RETURN_CODE 77)
 endif()
