@@ -82,6 +82,10 @@ Status LowerFullyConnected(const Graph& graph, const Node& node, const std::vect
     return Failure{"matrix product of several rows (input " + x.name + ") is not supported on the overlay yet",
                    "leave the node in float"};
   }
+  const OverlayTensor& out = tensors[static_cast<size_t>(layer->output)];
+  if (out.height != 1 || out.width != 1) {
+    return Failure{"its result's last axis is not the channels of the overlay's layout", "reshape it to [1,N]"};
+  }
   layer->kind = LayerKind::kConv;
   layer->kernel_h = in.height;
   layer->kernel_w = in.width;

@@ -94,7 +94,10 @@ class Converter {
   bool Quantized(const Node& node) const { return node.cpu_reason.empty() && IsQuantizedOperator(graph_, node); }
 
   bool IsProduct(const Node& node) const {
-    return node.op == Op::kFullyConnected && Quantized(node) && Rows(at(node.inputs[0]).shape) > 1;
+    if (node.op != Op::kFullyConnected || !Quantized(node)) return false;
+    // One row too: of [1,1,D] the layout would make one channel.
+    const Shape& in = at(node.inputs[0]).shape;
+    return Rows(in) > 1 || in.size() > 2;
   }
 
   bool CanFollow(const Node& node) const {

@@ -5,7 +5,7 @@
 
 namespace xrun::compiler {
 
-/// Matrix products of several rows (transformers, Linear on NHWC tensors) and the int8 operators beside them work on
+/// Matrix products of rows (transformers, Linear on NHWC tensors) and the int8 operators beside them work on
 /// tensors whose last axis holds the channels: [1,T,D], [1,H,W,D], [T,D]. The overlay's layout wants channels first.
 /// Turns such a region of a quantized graph into planes, [1,D,1,T] or [1,D,H,W], with the product as 1x1 Conv, and puts
 /// transposes at the region's border. Every int8 element keeps its value; weights and parameters stay as they are.

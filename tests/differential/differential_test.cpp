@@ -152,6 +152,11 @@ TEST(Differential, RandomTails) {
   CheckSeeds(RandomTail, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
+TEST(Differential, RandomTokens) {
+  const auto seeds = Seeds(4000000, 400);
+  CheckSeeds(RandomTokens, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
 /// The same graphs on two or three samples at once.
 Graph RandomBatch(uint64_t seed) {
   Graph graph = RandomGraph(seed);

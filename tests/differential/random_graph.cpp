@@ -183,14 +183,16 @@ ValueId GraphMaker::ConvTranspose(ValueId x, int64_t out_channels, int64_t group
 }
 
 ValueId GraphMaker::FullyConnected(ValueId x, int64_t out_features) {
-  const int64_t k = graph.at(x).shape[1];
+  Shape out = graph.at(x).shape;
+  const int64_t k = out.back();
+  out.back() = out_features;
   std::vector<int8_t> weights(static_cast<size_t>(out_features * k));
   for (int8_t& q : weights) q = static_cast<int8_t>(Pick(-127, 127));
   const float sw = Jitter(0.01F), sx = ScaleOf(graph.at(x));
   const ValueId wid =
       graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8, {out_features, k}, weights.data());
   graph.at(wid).quant = QuantParams{{sw}, {0}, -1};
-  return AddNode(Op::kFullyConnected, NoAttrs{}, {x, wid}, {1, out_features},
+  return AddNode(Op::kFullyConnected, NoAttrs{}, {x, wid}, out,
                  Jitter(sx * sw * std::sqrt(static_cast<float>(k)) * 100), true);
 }
 
@@ -421,17 +423,11 @@ ValueId GraphMaker::Pad(ValueId x) {
 }
 
 ValueId GraphMaker::ChannelShuffle(ValueId x, int64_t groups) {
-  const Value in = graph.at(x);
-  const Shape& s = in.shape;
+  const Shape s = graph.at(x).shape;
   const int64_t per = s[1] / groups;
-  const auto same = [&](Op op, Attributes attrs, ValueId from, const Shape& shape) {
-    const ValueId y = AddNode(op, std::move(attrs), {from}, shape, ScaleOf(in), false);
-    graph.at(y).quant = in.quant;
-    return y;
-  };
-  const ValueId split = same(Op::kReshape, NoAttrs{}, x, {1, groups, per, s[2], s[3]});
-  const ValueId turned = same(Op::kTranspose, TransposeAttrs{{0, 2, 1, 3, 4}}, split, {1, per, groups, s[2], s[3]});
-  return same(Op::kReshape, NoAttrs{}, turned, s);
+  const ValueId split = Moved(Op::kReshape, NoAttrs{}, {x}, {1, groups, per, s[2], s[3]});
+  const ValueId turned = Moved(Op::kTranspose, TransposeAttrs{{0, 2, 1, 3, 4}}, {split}, {1, per, groups, s[2], s[3]});
+  return Moved(Op::kReshape, NoAttrs{}, {turned}, s);
 }
 
 ValueId GraphMaker::Requantize(ValueId x) {

@@ -33,7 +33,11 @@ class GraphMaker {
   compiler::ValueId Conv(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
   /// The pads of `window` crop; an output padding is chosen here.
   compiler::ValueId ConvTranspose(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
+  /// Of the last axis; whatever stands before it are rows.
   compiler::ValueId FullyConnected(compiler::ValueId x, int64_t out_features);
+  /// [1,C,H,W] as rows of channels, [1,H*W,C] or [1,H,W,C], and back.
+  compiler::ValueId ToTokens(compiler::ValueId x);
+  compiler::ValueId ToPlanes(compiler::ValueId x, int64_t height, int64_t width);
   compiler::ValueId Pool(compiler::ValueId x, bool average, bool count_include_pad, const Window& window);
   compiler::ValueId Add(compiler::ValueId a, compiler::ValueId b);
   compiler::ValueId Sub(compiler::ValueId a, compiler::ValueId b);
@@ -101,6 +105,8 @@ compiler::Graph RandomLayer(uint64_t seed);
 compiler::Graph RandomGraph(uint64_t seed);
 /// Layers with int8 movement between them that runs on the CPU: transposes, reshapes, odd resizes and gathers.
 compiler::Graph RandomDetours(uint64_t seed);
+/// Matrix products of several rows between planes.
+compiler::Graph RandomTokens(uint64_t seed);
 /// A layer or two, then operators in float to the end.
 compiler::Graph RandomTail(uint64_t seed);
 
