@@ -57,7 +57,8 @@ Graph RandomTokens(uint64_t seed) {
   x = m.FullyConnected(x, m.Channels(24));
   const Shape shape = m.at(x).shape;
   if (m.Chance(60) && shape.size() == 3) {
-    x = m.Conv(m.ToPlanes(x, 1, shape[1]), m.Channels(24), 1, {});
+    const int64_t tokens = shape[1], rows = tokens % 2 == 0 ? 2 : tokens % 3 == 0 ? 3 : 1;
+    x = m.Conv(m.ToPlanes(x, rows, tokens / rows), m.Channels(24), 1, m.RandomWindow(rows, tokens / rows, 3, 2, 1));
   } else if (m.Chance(60) && shape.size() == 4) {
     x = m.Conv(m.ToPlanes(x, shape[1], shape[2]), m.Channels(24), 1, {});
   }
