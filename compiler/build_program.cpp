@@ -184,6 +184,9 @@ class Builder {
     std::stable_sort(step.ranges.begin(), step.ranges.end(), [](const NodeRange& a, const NodeRange& b) {
       return a.engine != b.engine ? a.engine < b.engine : a.first < b.first;
     });
+    for (const NodeRange& range : step.ranges) {  // time marks: the last instruction of each range
+      HeaderOf(bodies[range.engine][range.first + range.count - 1]).mark = 1;
+    }
     for (size_t e = 0; e < kEngines; ++e) {
       XRUN_ASSIGN_OR_RETURN(step.prologue[e], EncodeAll(scheduled.schedule.prologue[e]));
       XRUN_ASSIGN_OR_RETURN(step.body[e], EncodeAll(bodies[e]));

@@ -8,6 +8,8 @@ namespace {
 
 constexpr int kOpcodeBits = 8;
 constexpr int kMaskBits = 4;
+constexpr int kMarkBits = 1;
+static_assert(kOpcodeBits + 2 * kMaskBits + kMarkBits == kHeaderBits, "the header is these");
 
 /// Writes fields one after the other from bit 0 of the word. Values are checked before: a bit too many is our bug.
 class BitWriter {
@@ -90,6 +92,7 @@ Result<Instruction> DecodeAs(const InstructionWord& word) {
   reader.Get(kOpcodeBits, false);
   instruction.wait = static_cast<uint32_t>(reader.Get(kMaskBits, false));
   instruction.signal = static_cast<uint32_t>(reader.Get(kMaskBits, false));
+  instruction.mark = static_cast<uint32_t>(reader.Get(kMarkBits, false));
   VisitFields(instruction, [&](const char*, auto& field, int bits, bool is_signed, const char*) {
     field = static_cast<std::remove_reference_t<decltype(field)>>(reader.Get(bits, is_signed));
   });
@@ -111,12 +114,14 @@ Result<InstructionWord> Encode(const Instruction& instruction) {
           RangeChecker check(T::Mnemonic());
           check("wait", x.wait, kMaskBits, false);
           check("signal", x.signal, kMaskBits, false);
+          check("mark", x.mark, kMarkBits, false);
           VisitFields(x, check);
           XRUN_RETURN_IF_ERROR(std::move(check).Take());
           BitWriter writer;
           writer.Put(static_cast<int64_t>(T::kOpcode), kOpcodeBits);
           writer.Put(x.wait, kMaskBits);
           writer.Put(x.signal, kMaskBits);
+          writer.Put(x.mark, kMarkBits);
           VisitFields(x, [&](const char*, const auto& field, int bits, bool, const char*) { writer.Put(field, bits); });
           return writer.word();
         }
@@ -171,6 +176,12 @@ std::string_view Mnemonic(const Instruction& instruction) {
         }
       },
       instruction);
+}
+
+uint32_t AcquireOf(const Instruction& instruction) {
+  if (const auto* weights = std::get_if<LoadWeights>(&instruction)) return weights->acquire;
+  if (const auto* matrix = std::get_if<LoadMatrix>(&instruction)) return matrix->acquire;
+  return 0;
 }
 
 std::string_view EngineName(Engine engine) {

@@ -66,6 +66,8 @@ std::string DisassembleProgram(const Streams& streams);
 const Header& HeaderOf(const Instruction& instruction);
 Header& HeaderOf(Instruction& instruction);
 std::string_view Mnemonic(const Instruction& instruction);
+/// Ring rows the instruction acquires before it starts; 0 for most.
+uint32_t AcquireOf(const Instruction& instruction);
 
 std::string_view EngineName(Engine engine);  ///< "load", "conv", "vector", "save"
 std::string_view TrapName(Trap trap);        ///< in words

@@ -126,7 +126,7 @@ Status SetField(T& x, std::string_view name, std::string_view text, std::vector<
   std::vector<std::string> known = {"wait", "signal"};
   bool found = false;
   Status status;
-  VisitFields(x, [&](const char* field_name, auto& field, int bits, bool is_signed, const char*) {
+  const auto number = [&](const char* field_name, auto& field, int bits, bool is_signed, const char* = "") {
     known.emplace_back(field_name);
     if (name == field_name) {
       found = true;
@@ -146,7 +146,9 @@ Status SetField(T& x, std::string_view name, std::string_view text, std::vector<
       }
     }
     ++index;
-  });
+  };
+  number("mark", x.mark, 1, false);
+  VisitFields(x, number);
   if (found) return status;
   return Failure{place + "unknown field '" + std::string(name) + "'", "did you mean '" + Nearest(name, known) + "'?"};
 }
@@ -154,7 +156,7 @@ Status SetField(T& x, std::string_view name, std::string_view text, std::vector<
 template <typename T>
 Result<Instruction> ParseFields(std::string_view rest) {
   T x;
-  size_t fields = 2;
+  size_t fields = 3;
   VisitFields(x, [&](const char*, auto&, int, bool, const char*) { ++fields; });
   std::vector<bool> seen(fields, false);
   for (std::string_view word = NextWord(rest); !word.empty(); word = NextWord(rest)) {
@@ -217,6 +219,7 @@ std::string Disassemble(const Instruction& instruction) {
           std::string text = T::Mnemonic();
           if (x.wait != 0) text += " wait=" + MaskText(x.wait);
           if (x.signal != 0) text += " signal=" + MaskText(x.signal);
+          if (x.mark != 0) text += " mark=1";
           VisitFields(x, [&](const char* name, const auto& field, int, bool, const char*) {
             if (field != 0) text += std::string(" ") + name + "=" + std::to_string(field);
           });

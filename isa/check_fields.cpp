@@ -88,11 +88,28 @@ void Ranges(Complaint& c, const LoadWeights& x) { c.Require(x.acquire >= x.rows,
 
 void Ranges(Complaint& c, const LoadVector& x) { c.AtLeastOne("rows", x.rows); }
 
+void Ranges(Complaint& c, const LoadPacked& x) {
+  c.AtLeastOne("in_cols", x.in_cols);
+  c.AtLeastOne("channels", x.channels);
+  c.AtLeastOne("taps", x.taps);
+  c.AtLeastOne("stride", x.stride);
+  c.AtLeastOne("rows", x.rows);
+  c.AtLeastOne("cols", x.cols);
+}
+
+void Ranges(Complaint& c, const LoadMatrix& x) {
+  c.AtLeastOne("rows", x.rows);
+  c.Require(x.acquire >= x.rows, "acquire is less than rows");
+  c.AtLeastOne("words", x.words);
+  c.AtLeastOne("lanes", x.lanes);
+}
+
 void Ranges(Complaint& c, const Conv& x) {
   CheckWindow(c, x, 31);
   c.Range("dst_step", x.dst_step, 1, 15);
   c.AtLeastOne("ic_groups", x.ic_groups);
   c.AtLeastOne("oc_groups", x.oc_groups);
+  c.Require(x.table2 == 0 || x.residual != 0, "table2 without residual");
   if (x.keep != 0) return;  // the output stage's fields mean nothing
   c.Ordered("clamp_lo", x.clamp_lo, "clamp_hi", x.clamp_hi);
   if (x.residual == 0) return;
@@ -160,10 +177,26 @@ void OnChip(Complaint&, const Sync&, const ActivationOperands&, const HardwareCo
 void OnChip(Complaint&, const Load&, const ActivationOperands&, const HardwareConfig&) {}
 void OnChip(Complaint&, const Save&, const ActivationOperands&, const HardwareConfig&) {}
 
-void OnChip(Complaint& c, const LoadWeights& x, const ActivationOperands&, const HardwareConfig& config) {
+template <typename T>
+void RingRows(Complaint& c, const T& x, const HardwareConfig& config) {
   c.Within("row", x.row, config.weight_rows, "weight ring row");
   c.Range("rows", x.rows, 0, config.weight_rows);
   c.Range("acquire", x.acquire, 0, config.weight_rows);
+}
+
+void OnChip(Complaint& c, const LoadWeights& x, const ActivationOperands&, const HardwareConfig& config) {
+  RingRows(c, x, config);
+}
+
+void OnChip(Complaint& c, const LoadMatrix& x, const ActivationOperands&, const HardwareConfig& config) {
+  RingRows(c, x, config);
+  c.Range("words", x.words, 1, config.channels);
+  c.Range("lanes", x.lanes, 1, config.channels);
+  c.Require(x.int4 == 0 || config.channels % 2 == 0, "int4 needs an even number of channels");
+}
+
+void OnChip(Complaint& c, const LoadPacked& x, const ActivationOperands&, const HardwareConfig& config) {
+  c.Range("taps x channels", int64_t{x.taps} * x.channels, 1, config.channels);
 }
 
 void OnChip(Complaint& c, const LoadVector& x, const ActivationOperands&, const HardwareConfig& config) {

@@ -1,5 +1,7 @@
 #include "isa/footprint.h"
 
+#include <algorithm>
+
 #include "isa/tile_geometry.h"
 
 namespace xrun {
@@ -27,11 +29,11 @@ class Collector {
 
   template <typename T>  // Load or Save
   void Dram(const T& x, bool write) {
-    std::vector<RunGroup> runs;
-    AppendStrided(x.offset, uint64_t{x.cols} * config_.channels, x.rows, x.row_stride, x.planes, x.plane_stride, runs);
-    for (const RunGroup& r : runs) {
-      accesses_.push_back({Memory::kDram, write, static_cast<uint8_t>(x.base), r.start, r.length, r.pitch, r.count});
-    }
+    Strided(x.base, write, x.offset, uint64_t{x.cols} * config_.channels, x.rows, x.row_stride, x.planes,
+            x.plane_stride);
+  }
+  void Blocks(uint32_t base, uint64_t offset, uint64_t bytes, uint64_t rows, uint64_t row_stride) {
+    Strided(base, false, offset, bytes, rows, row_stride, 1, 0);
   }
 
   void operator()(const std::monostate&) {}
@@ -43,6 +45,17 @@ class Collector {
   void operator()(const LoadWeights& x) {
     Run(Memory::kDram, false, x.offset, uint64_t{x.rows} * config_.weight_row_bytes(), static_cast<uint8_t>(x.base));
     Run(Memory::kWeightRing, true, x.row, x.rows);
+  }
+
+  void operator()(const LoadMatrix& x) {
+    Blocks(x.base, x.offset, MatrixBlockBytes(x, config_), x.rows, x.row_stride);
+    Run(Memory::kWeightRing, true, x.row, x.rows);
+  }
+
+  void operator()(const LoadPacked& x) {
+    const PackedPixels pixels = PixelsOf(x);
+    if (pixels.count == 0) return;
+    Blocks(x.base, x.offset + pixels.first * x.channels, pixels.count * x.channels, x.rows, x.row_stride);
   }
 
   void operator()(const LoadVector& x) {
@@ -74,6 +87,15 @@ class Collector {
   std::vector<Access> Take() && { return std::move(accesses_); }
 
  private:
+  void Strided(uint32_t base, bool write, uint64_t offset, uint64_t bytes, uint64_t rows, uint64_t row_stride,
+               uint64_t planes, uint64_t plane_stride) {
+    std::vector<RunGroup> runs;
+    AppendStrided(offset, bytes, rows, row_stride, planes, plane_stride, runs);
+    for (const RunGroup& r : runs) {
+      accesses_.push_back({Memory::kDram, write, static_cast<uint8_t>(base), r.start, r.length, r.pitch, r.count});
+    }
+  }
+
   template <typename T>
   void VectorPartials(const T& x) {
     const uint64_t entries = uint64_t{x.groups} * x.out_h * x.out_w;
@@ -91,10 +113,27 @@ uint64_t PixelGroups(const Conv& conv, const HardwareConfig& config) {
   return DivideUp(uint64_t{conv.out_w} * conv.out_h, config.pixels);
 }
 
+PackedPixels PixelsOf(const LoadPacked& packed) {
+  const int64_t first = std::max<int64_t>(0, packed.left);
+  const int64_t end = std::min<int64_t>(
+      packed.in_cols, int64_t{packed.left} + (int64_t{packed.cols} - 1) * packed.stride + packed.taps);
+  if (end <= first) return {};
+  return {static_cast<uint64_t>(first), static_cast<uint64_t>(end - first)};
+}
+
+uint64_t MatrixBlockBytes(const LoadMatrix& matrix, const HardwareConfig& config) {
+  const uint64_t elements = uint64_t{matrix.words} * config.channels;
+  return matrix.int4 != 0 ? elements / 2 : elements;
+}
+
+uint64_t ConvTableRows(const Conv& conv, const HardwareConfig& config) {
+  return (uint64_t{conv.table} + conv.table2) * config.table_rows();
+}
+
 uint64_t ConvSegmentRows(const Conv& conv, const HardwareConfig& config) {
   const uint64_t weights = uint64_t{conv.kernel_h} * conv.kernel_w * conv.ic_groups;
   const uint64_t params = conv.keep != 0 ? 0 : config.param_rows();
-  return (conv.table != 0 ? config.table_rows() : 0) + conv.oc_groups * (params + weights);
+  return ConvTableRows(conv, config) + conv.oc_groups * (params + weights);
 }
 
 uint64_t DepthwiseSegmentRows(const Depthwise& depthwise, const HardwareConfig& config) {

@@ -28,11 +28,21 @@ struct Access {
 /// for the compiler's token insertion. The instruction's fields must satisfy CheckFields.
 std::vector<Access> Footprint(const Instruction& instruction, const HardwareConfig& config);
 
+/// Ring rows of a Conv's tables, with which its segment begins.
+uint64_t ConvTableRows(const Conv& conv, const HardwareConfig& config);
 /// Ring rows of a Conv's segment: tables, then per output group parameters (unless `keep`) and weights.
 uint64_t ConvSegmentRows(const Conv& conv, const HardwareConfig& config);
 /// Vector memory rows of a segment.
 uint64_t DepthwiseSegmentRows(const Depthwise& depthwise, const HardwareConfig& config);
 uint64_t PoolSegmentRows(const Pool& pool, const HardwareConfig& config);
+
+/// Pixels of a DRAM row that LoadPacked reads: from `first` on, `count` of them, maybe none.
+struct PackedPixels {
+  uint64_t first = 0, count = 0;
+};
+PackedPixels PixelsOf(const LoadPacked& packed);
+/// Bytes of a block that LoadMatrix reads.
+uint64_t MatrixBlockBytes(const LoadMatrix& matrix, const HardwareConfig& config);
 
 /// Pixel groups of a Conv: ceil(out_w · out_h / pixels).
 uint64_t PixelGroups(const Conv& conv, const HardwareConfig& config);

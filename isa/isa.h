@@ -47,10 +47,11 @@ enum ElementwiseKind : uint32_t {
   kElementwiseMul = 3
 };
 
-/// The part all instructions share: token masks, bit i = engine i.
+/// The part all instructions share: token masks, bit i = engine i, and whether its end is a time mark.
 struct Header {
   uint32_t wait = 0;
   uint32_t signal = 0;
+  uint32_t mark = 0;
 };
 
 // One struct an instruction: named fields as integers, in table order, with the header in front.
@@ -69,7 +70,7 @@ struct Header {
 
 /// Visits the fields of an instruction in table order:
 /// `visitor(const char* name, field_reference, int bits, bool is_signed, const char* brief)`.
-/// The header's opcode, wait and signal come before and are not visited.
+/// The header's opcode, wait, signal and mark come before and are not visited.
 #define XRUN_INSTRUCTION(Name, opcode, engine, brief_)                   \
   template <typename Instruction, typename Visitor>                      \
   void VisitFieldsOf##Name(Instruction& instruction, Visitor& visitor) { \
@@ -89,8 +90,8 @@ struct Header {
   }
 #include "isa/isa.def"
 
-/// Bits of the header before an instruction's own fields: opcode 8, wait 4, signal 4.
-constexpr int kHeaderBits = 16;
+/// Bits of the header before an instruction's own fields: opcode 8, wait 4, signal 4, mark 1.
+constexpr int kHeaderBits = 17;
 
 // A field past the end of the word does not compile.
 #define XRUN_INSTRUCTION(Name, opcode, engine, brief) static_assert(kHeaderBits

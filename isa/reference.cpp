@@ -44,7 +44,8 @@ std::string ReferenceMarkdown() {
       "| bits | field | meaning |\n|---|---|---|\n"
       "| 7:0 | opcode | which instruction |\n"
       "| 11:8 | `wait` | bit 8 + i: take a token from engine i before starting |\n"
-      "| 15:12 | `signal` | bit 12 + i: give a token to engine i when done |\n\n"
+      "| 15:12 | `signal` | bit 12 + i: give a token to engine i when done |\n"
+      "| 16 | `mark` | its end is a time mark |\n\n"
       "Engines are ";
   for (uint8_t e = 0; e < kEngines; ++e) {
     text += (e == 0 ? "" : ", ") + std::to_string(e) + " " + std::string(EngineName(static_cast<Engine>(e)));

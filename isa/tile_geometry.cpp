@@ -175,11 +175,16 @@ Operand WindowSource(const T& x, uint64_t planes) {
 
 ActivationOperands Operands(const Sync&) { return {}; }
 ActivationOperands Operands(const LoadWeights&) { return {}; }
+ActivationOperands Operands(const LoadMatrix&) { return {}; }
 ActivationOperands Operands(const LoadVector&) { return {}; }
 ActivationOperands Operands(const std::monostate&) { return {}; }
 
 ActivationOperands Operands(const Load& x) {
   return {{}, {}, {}, Block(x.addr, x.planes, x.plane_pitch, x.rows, x.row_pitch, x.cols)};
+}
+
+ActivationOperands Operands(const LoadPacked& x) {
+  return {{}, {}, {}, Block(x.addr, 1, 0, x.rows, x.row_pitch, x.cols)};
 }
 
 ActivationOperands Operands(const Save& x) {

@@ -211,7 +211,7 @@ OwnCycles Own(const Conv& conv, const HardwareConfig& config) {
   OwnCycles own;
   own.fill = kConvFill + config.pixels + config.channels;
   own.drain = kDrain;
-  if (conv.table != 0) own.table = kTableCycles;
+  own.table = (uint64_t{conv.table} + conv.table2) * kTableCycles;
   if (conv.keep == 0) own.parameters = uint64_t{conv.oc_groups} * config.param_rows();
 
   const uint64_t pixels = uint64_t{conv.out_w} * conv.out_h, groups = PixelGroups(conv, config);
@@ -422,6 +422,26 @@ OwnCycles Own(const LoadWeights& x, const HardwareConfig&) {
   return own;
 }
 
+OwnCycles Own(const LoadMatrix& x, const HardwareConfig& config) {
+  OwnCycles own;
+  own.parameters = uint64_t{x.rows} * (x.transpose != 0 ? config.channels : 1);
+  return own;
+}
+
+OwnCycles Own(const LoadPacked& x, const HardwareConfig& config) {
+  const int shift = LineShift(config);
+  LineSlot slot;
+  uint64_t lines = 0;
+  for (uint64_t r = 0; r < x.rows; ++r) {
+    lines += slot.VisitWords(static_cast<int64_t>(x.addr + r * x.row_pitch), x.cols, shift);
+  }
+  OwnCycles own;
+  own.fill = kLoadFill;
+  own.compute = uint64_t{x.rows} * x.cols * DivideUp(uint64_t{x.stride} * x.channels, config.channels);
+  own.write = 1 + (lines > own.compute ? lines - own.compute : 0);
+  return own;
+}
+
 OwnCycles Own(const LoadVector& x, const HardwareConfig&) {
   OwnCycles own;
   own.parameters = x.rows;
@@ -449,6 +469,14 @@ void CopyRuns(const Copy& x, const HardwareConfig& config, Visitor&& visit) {
   if (end > begin) visit(begin, end - begin);
 }
 
+/// Blocks of `bytes` bytes; those that follow on each other without a gap are one run.
+template <typename Visitor>
+void BlockRuns(uint64_t offset, uint64_t bytes, uint64_t rows, uint64_t row_stride, Visitor&& visit) {
+  if (bytes == 0) return;
+  if (row_stride == bytes) return visit(offset, rows * bytes);
+  for (uint64_t r = 0; r < rows; ++r) visit(offset + r * row_stride, bytes);
+}
+
 template <typename Visitor>
 void VisitRuns(const Instruction& instruction, const HardwareConfig& config, Visitor&& visit) {
   if (const auto* load = std::get_if<Load>(&instruction)) {
@@ -457,6 +485,12 @@ void VisitRuns(const Instruction& instruction, const HardwareConfig& config, Vis
     CopyRuns(*save, config, visit);
   } else if (const auto* weights = std::get_if<LoadWeights>(&instruction)) {
     if (weights->rows != 0) visit(uint64_t{weights->offset}, uint64_t{weights->rows} * config.weight_row_bytes());
+  } else if (const auto* matrix = std::get_if<LoadMatrix>(&instruction)) {
+    BlockRuns(matrix->offset, MatrixBlockBytes(*matrix, config), matrix->rows, matrix->row_stride, visit);
+  } else if (const auto* packed = std::get_if<LoadPacked>(&instruction)) {
+    const PackedPixels pixels = PixelsOf(*packed);
+    BlockRuns(packed->offset + pixels.first * packed->channels, pixels.count * packed->channels, packed->rows,
+              packed->row_stride, visit);
   } else if (const auto* vector = std::get_if<LoadVector>(&instruction)) {
     visit(uint64_t{vector->offset}, uint64_t{vector->rows} * config.channels);
   }
@@ -467,6 +501,8 @@ std::optional<uint32_t> BaseOf(const Instruction& instruction) {
   if (const auto* save = std::get_if<Save>(&instruction)) return save->base;
   if (const auto* weights = std::get_if<LoadWeights>(&instruction)) return weights->base;
   if (const auto* vector = std::get_if<LoadVector>(&instruction)) return vector->base;
+  if (const auto* matrix = std::get_if<LoadMatrix>(&instruction)) return matrix->base;
+  if (const auto* packed = std::get_if<LoadPacked>(&instruction)) return packed->base;
   return std::nullopt;
 }
 

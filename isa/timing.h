@@ -16,14 +16,15 @@ namespace xrun {
 /// decode and without DRAM. The parts add up to the total; where several things run side by side the bound that decided
 /// gets the excess over the ideal.
 struct OwnCycles {
-  uint64_t fill = 0;        ///< pipeline fill (Load, Save: the 8 of a first access)
-  uint64_t table = 0;       ///< T
-  uint64_t parameters = 0;  ///< parameter rows not hidden behind compute (P, R, rows of LoadWeights and LoadVector)
-  uint64_t compute = 0;     ///< array steps without conflicts; multiplier steps of the vector engine
-  uint64_t conflicts = 0;   ///< lanes that met in a bank
-  uint64_t output = 0;      ///< Conv: output stage (requant lanes, result write, residual read) beyond the array
-  uint64_t read = 0;        ///< vector reads beyond the multipliers; Elementwise rows bound by reads; Save's reads
-  uint64_t write = 0;       ///< vector writes beyond both; Elementwise rows bound by writes; Load's writes
+  uint64_t fill = 0;   ///< pipeline fill (Load, Save: the 8 of a first access)
+  uint64_t table = 0;  ///< T
+  uint64_t parameters =
+      0;  ///< parameter rows not hidden behind compute (P, R, rows of LoadWeights, LoadMatrix, LoadVector)
+  uint64_t compute = 0;    ///< array steps without conflicts; multiplier steps of the vector engine; LoadPacked's words
+  uint64_t conflicts = 0;  ///< lanes that met in a bank
+  uint64_t output = 0;     ///< Conv: output stage (requant lanes, result write, residual read) beyond the array
+  uint64_t read = 0;       ///< vector reads beyond the multipliers; Elementwise rows bound by reads; Save's reads
+  uint64_t write = 0;      ///< vector writes beyond both; Elementwise rows bound by writes; Load's writes
   uint64_t drain = 0;
 
   uint64_t total() const { return fill + table + parameters + compute + conflicts + output + read + write + drain; }

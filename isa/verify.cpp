@@ -30,17 +30,27 @@ class DramCheck {
     if (x.rows == 0) return {};
     return Bytes(x.base, x.offset, uint64_t{x.rows} * config().weight_row_bytes(), 1, 0, 1, 0, false);
   }
+  Status One(const LoadMatrix& x) {
+    return Bytes(x.base, x.offset, MatrixBlockBytes(x, config()), x.rows, x.row_stride, 1, 0, false);
+  }
+  Status One(const LoadPacked& x) {
+    const PackedPixels pixels = PixelsOf(x);
+    if (uint64_t{x.rows} * x.cols > config().activation_words()) return TooManyWords();
+    if (pixels.count == 0) return {};
+    return Bytes(x.base, x.offset + pixels.first * x.channels, pixels.count * x.channels, x.rows, x.row_stride, 1, 0,
+                 false);
+  }
   Status One(const LoadVector& x) {
     return Bytes(x.base, x.offset, uint64_t{x.rows} * config().channels, 1, 0, 1, 0, false);
   }
 
+  /// More words than there are: the same word twice at least. Nobody needs it, and it bounds what one instruction
+  /// costs.
+  static Status TooManyWords() { return Failure{"copies more words than activation memory has", ""}; }
+
   template <typename T>
   Status Copy(const T& x, bool write) {
-    // More words than there are: the same word twice at least. Nobody needs it, and it bounds what one instruction
-    // costs.
-    if (uint64_t{x.planes} * x.rows * x.cols > config().activation_words()) {
-      return Failure{"copies more words than activation memory has", ""};
-    }
+    if (uint64_t{x.planes} * x.rows * x.cols > config().activation_words()) return TooManyWords();
     return Bytes(x.base, x.offset, uint64_t{x.cols} * config().channels, x.rows, x.row_stride, x.planes, x.plane_stride,
                  write);
   }
@@ -104,7 +114,7 @@ Status CheckBalance(const VerifiedStep& v) {
         tokens[e][other] += header.signal >> other & 1;
         tokens[other][e] -= header.wait >> other & 1;
       }
-      if (const auto* load = std::get_if<LoadWeights>(&instruction)) acquired += load->acquire;
+      acquired += AcquireOf(instruction);
       if (const auto* conv = std::get_if<Conv>(&instruction)) released += conv->release;
     }
   }

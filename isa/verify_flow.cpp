@@ -126,8 +126,8 @@ class Flow {
     for (size_t from = 0; from < kEngines; ++from) {
       if ((wait >> from & 1) != 0 && Counter(from, engine).empty()) return false;
     }
-    const auto* load = std::get_if<LoadWeights>(&instruction);
-    return load == nullptr || ring_.CanAcquire(load->acquire);
+    const uint32_t acquire = AcquireOf(instruction);
+    return acquire == 0 || ring_.CanAcquire(acquire);
   }
 
   Status Start(Engine engine, const Instruction& instruction) {
@@ -136,8 +136,9 @@ class Flow {
     for (size_t from = 0; from < kEngines; ++from) {
       if ((wait >> from & 1) != 0) Join(state.clock, Counter(from, engine).Next());
     }
-    const auto* load = std::get_if<LoadWeights>(&instruction);
-    if (load != nullptr && load->acquire != 0) ring_.Acquire(load->acquire, state.next, state.clock);
+    if (const uint32_t acquire = AcquireOf(instruction); acquire != 0) {
+      ring_.Acquire(acquire, state.next, state.clock);
+    }
     for (size_t from = 0; from < kEngines; ++from) {
       if ((wait >> from & 1) != 0) Counter(from, engine).Take(state.clock);
     }

@@ -55,6 +55,8 @@ struct LaunchOptions {
   const std::atomic<bool>* abort = nullptr;
   /// Cycles after which the device itself ends the launch; 0: none.
   uint64_t cycle_limit = 0;
+  /// Empty, or as long as the step's time marks (isa/time_marks.h): asks for them, in their order.
+  std::span<uint64_t> time_marks;
 };
 
 enum class LaunchState : uint8_t {

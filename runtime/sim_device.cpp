@@ -58,6 +58,7 @@ class SimLane final : public Lane {
     simulator::RunOptions run = options_;
     run.abort = options.abort;
     run.cycle_limit = options.cycle_limit;
+    run.time_marks = options.time_marks;
     report_ = {};
     Status status = machine_.Run(*prepared_->steps[step], {table_.data(), requests.size()}, run, &report_);
     outcome.cycles = report_.cycles;

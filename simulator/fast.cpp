@@ -118,7 +118,7 @@ class ConvRun {
         offsets_(x, s),
         taps_(x.kernel_h * x.kernel_w),
         blocks_(taps_ * x.ic_groups),
-        table_rows_(x.table != 0 ? s.config.table_rows() : 0),
+        table_rows_(static_cast<uint32_t>(ConvTableRows(x, s.config))),
         record_rows_(x.keep != 0 ? 0 : s.config.param_rows()),
         pixels_(x.out_w * x.out_h),
         pixel_groups_(PixelGroups(x, s.config)) {}
@@ -126,8 +126,10 @@ class ConvRun {
   void Run() {
     SetFillWord(s_, x_.fill);
     Expand();
-    if (x_.table != 0) CopyTable();
+    if (x_.table != 0) CopyTable(0, table_);
+    if (x_.table2 != 0) CopyTable(x_.table != 0 ? s_.config.table_rows() : 0, table2_);
     stage_ = StageOf(x_, s_, table_);
+    stage_.table2 = x_.table2 != 0 ? table2_ : nullptr;
     stage_.prelu = x_.prelu != 0;
     stage_.weight_zero = x_.weight_zero != 0;
     stage_.m_main = x_.m_main;
@@ -179,10 +181,10 @@ class ConvRun {
     }
   }
 
-  void CopyTable() {
+  void CopyTable(uint64_t row, int8_t* table) {
     const size_t row_bytes = s_.config.weight_row_bytes();
     for (size_t at = 0; at < kTableEntries; at += row_bytes) {
-      std::memcpy(table_ + at, s_.RingRow(Row(at / row_bytes)), std::min(row_bytes, kTableEntries - at));
+      std::memcpy(table + at, s_.RingRow(Row(row + at / row_bytes)), std::min(row_bytes, kTableEntries - at));
     }
   }
 
@@ -283,7 +285,7 @@ class ConvRun {
   const uint64_t pixel_groups_;
   OutputStage stage_{};
   RequantParams params_{};
-  int8_t table_[kTableEntries] = {};
+  int8_t table_[kTableEntries] = {}, table2_[kTableEntries] = {};
 };
 
 /// One Depthwise instruction in execution.

@@ -38,6 +38,7 @@ struct OutputStage {
   const int8_t* table;  ///< 256 entries, or null
   int32_t m_main, m_res, main_zero, res_zero, zero_point2, lo2, hi2;
   uint32_t add_shift;
+  const int8_t* table2;  ///< after the residual; 256 entries, or null
 };
 
 struct ElementwiseRow {

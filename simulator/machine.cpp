@@ -66,6 +66,26 @@ struct OrderTracker {
   Shadow shadow;
 };
 
+/// The end of each marked instruction in the last request that executed it.
+Status FillTimeMarks(const TimingReport& timing, const PreparedStep& step, std::span<uint64_t> out) {
+  size_t at = 0;
+  for (uint8_t e = 0; e < kEngines; ++e) {
+    const PreparedStream& stream = step.streams()[e];
+    std::vector<uint32_t> mark_of(stream.body(), 0);  // 1 + index into `out`
+    for (uint32_t i = 0; i < stream.body(); ++i) {
+      const PreparedInstruction& p = stream.instructions[stream.prologue + i];
+      if (p.trap == Trap::kIllegalInstruction || HeaderOf(p.instruction).mark == 0) continue;
+      if (at == out.size()) return Failure{"the step has more time marks than the launch has room for", ""};
+      mark_of[i] = static_cast<uint32_t>(++at);
+    }
+    for (const InstructionTime& time : timing.instructions[e]) {
+      if (!time.prologue && mark_of[time.index] != 0) out[mark_of[time.index] - 1] = time.end;
+    }
+  }
+  if (at != out.size()) return Failure{"the step has fewer time marks than the launch asks for", ""};
+  return {};
+}
+
 struct EngineState {
   uint32_t next = 0;       ///< index into the stream: prologue, then body
   uint32_t request = 0;    ///< the prologue counts in request 0
@@ -209,6 +229,8 @@ void Machine::State::Execute(Engine engine, const PreparedInstruction& p) {
           fast ? fast::Execute(x, memory, *kernels, dram) : reference::Execute(x, memory, dram);
         } else if constexpr (std::is_same_v<T, Load>) {
           fast ? fast::Execute(x, memory, *kernels, source) : reference::Execute(x, memory, source);
+        } else if constexpr (std::is_same_v<T, LoadMatrix> || std::is_same_v<T, LoadPacked>) {
+          reference::Execute(x, memory, source);  // bound by its bytes: nothing to be won
         } else if constexpr (std::is_same_v<T, LoadWeights> || std::is_same_v<T, LoadVector>) {
           if (x.rows != 0) fast ? fast::Execute(x, memory, source) : reference::Execute(x, memory, source);
         } else if constexpr (!std::is_same_v<T, Sync> && !std::is_same_v<T, std::monostate>) {
@@ -322,6 +344,11 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
         limited = true;
       }
     }
+  }
+  if (!run_options.time_marks.empty()) {
+    XRUN_ASSIGN_OR_RETURN(const TimingReport timing,
+                          SimulateTiming(prepared, {static_cast<uint32_t>(launch.size()), true, 0, 0}));
+    XRUN_RETURN_IF_ERROR(FillTimeMarks(timing, prepared, run_options.time_marks));
   }
   if (check_order) {
     if (order == nullptr) order = std::make_unique<OrderTracker>(memory.config);

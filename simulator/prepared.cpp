@@ -38,8 +38,20 @@ PreparedInstruction PrepareOne(const InstructionWord& word, Engine engine, const
   };
   if (const auto* load = std::get_if<Load>(&p.instruction)) dram(load->base, false, copy_end(*load));
   if (const auto* save = std::get_if<Save>(&p.instruction)) dram(save->base, true, copy_end(*save));
+  p.acquire = AcquireOf(p.instruction);
+  if (const auto* matrix = std::get_if<LoadMatrix>(&p.instruction)) {
+    dram(
+        matrix->base, false,
+        uint64_t{matrix->offset} + uint64_t{matrix->rows - 1} * matrix->row_stride + MatrixBlockBytes(*matrix, config));
+  }
+  if (const auto* packed = std::get_if<LoadPacked>(&p.instruction)) {
+    if (const PackedPixels pixels = PixelsOf(*packed); pixels.count != 0) {
+      dram(packed->base, false,
+           packed->offset + uint64_t{packed->rows - 1} * packed->row_stride +
+               (pixels.first + pixels.count) * packed->channels);
+    }
+  }
   if (const auto* weights = std::get_if<LoadWeights>(&p.instruction)) {
-    p.acquire = weights->acquire;
     if (weights->rows != 0) {
       dram(weights->base, false, uint64_t{weights->offset} + uint64_t{weights->rows} * config.weight_row_bytes());
     }

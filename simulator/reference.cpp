@@ -97,14 +97,61 @@ void Execute(const LoadVector& x, MachineState& s, const uint8_t* dram) {
   std::memcpy(s.vector.data() + x.addr * bytes, dram + x.offset, x.rows * bytes);
 }
 
+void Execute(const LoadPacked& x, MachineState& s, const uint8_t* dram) {
+  const uint32_t cp = s.config.channels;
+  for (uint64_t r = 0; r < x.rows; ++r) {
+    for (int64_t c = 0; c < int64_t{x.cols}; ++c) {
+      int16_t* word = s.Word(x.addr + r * x.row_pitch + static_cast<uint64_t>(c));
+      for (uint32_t l = 0; l < cp; ++l) {
+        const uint32_t tap = l / x.channels, channel = l % x.channels;
+        const int64_t pixel = c * x.stride + x.left + tap;
+        if (tap >= x.taps) {
+          word[l] = 0;
+        } else if (pixel < 0 || pixel >= int64_t{x.in_cols}) {
+          word[l] = static_cast<int16_t>(x.fill);
+        } else {
+          word[l] = static_cast<int8_t>(
+              dram[x.offset + r * x.row_stride + static_cast<uint64_t>(pixel) * x.channels + channel]);
+        }
+      }
+    }
+  }
+}
+
+void Execute(const LoadMatrix& x, MachineState& s, const uint8_t* dram) {
+  const uint32_t cp = s.config.channels;
+  for (uint64_t i = 0; i < x.rows; ++i) {
+    const uint8_t* block = dram + x.offset + i * x.row_stride;
+    const uint64_t at = (x.row + i) % s.config.weight_rows;
+    uint8_t* row = s.ring.data() + at * s.config.weight_row_bytes();
+    for (uint32_t j = 0; j < cp; ++j) {
+      for (uint32_t c = 0; c < cp; ++c) {
+        int32_t element = x.fill;
+        if (j < x.words && c < x.lanes) {
+          const uint32_t index = j * cp + c;
+          if (x.int4 != 0) {
+            const int32_t nibble = block[index / 2] >> (index % 2 * 4) & 0xF;
+            element = nibble < 8 ? nibble : nibble - 16;
+          } else {
+            element = static_cast<int8_t>(block[index]);
+          }
+        }
+        row[x.transpose != 0 ? c * cp + j : j * cp + c] = static_cast<uint8_t>(element);
+      }
+    }
+    s.is_expanded[at] = 0;
+  }
+}
+
 void Execute(const Conv& x, MachineState& s) {
   const uint32_t pp = s.config.pixels, cp = s.config.channels;
   const uint64_t pixels = uint64_t{x.out_w} * x.out_h, pixel_groups = PixelGroups(x, s.config);
   const uint64_t blocks = uint64_t{x.kernel_h} * x.kernel_w * x.ic_groups;
-  const uint64_t table_rows = x.table != 0 ? s.config.table_rows() : 0;
+  const uint64_t table_rows = ConvTableRows(x, s.config);
   const uint64_t record_rows = x.keep != 0 ? 0 : s.config.param_rows();
   const RingBytes segment(s, x.weights);
   const auto table = [&](uint64_t i) { return segment.At(0, i); };
+  const auto table2 = [&](uint64_t i) { return segment.At(x.table != 0 ? s.config.table_rows() : 0, i); };
 
   for (uint64_t og = 0; og < x.oc_groups; ++og) {
     const uint64_t records = table_rows + og * (record_rows + blocks);
@@ -157,6 +204,7 @@ void Execute(const Conv& x, MachineState& s) {
           q = ClampTo(
               AddRequantize(q, x.main_zero, x.m_main, residual[oc], x.res_zero, x.m_res, x.add_shift, x.zero_point2),
               x.clamp2_lo, x.clamp2_hi);
+          if (x.table2 != 0) q = Look(table2, q);
         }
         to[oc] = static_cast<int16_t>(q);
       }

@@ -16,6 +16,8 @@ namespace xrun::simulator::reference {
 void Execute(const Load& x, MachineState& s, const uint8_t* dram);
 void Execute(const LoadWeights& x, MachineState& s, const uint8_t* dram);
 void Execute(const LoadVector& x, MachineState& s, const uint8_t* dram);
+void Execute(const LoadPacked& x, MachineState& s, const uint8_t* dram);
+void Execute(const LoadMatrix& x, MachineState& s, const uint8_t* dram);
 void Execute(const Conv& x, MachineState& s);
 void Execute(const Depthwise& x, MachineState& s);
 void Execute(const Pool& x, MachineState& s);

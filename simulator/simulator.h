@@ -50,6 +50,9 @@ struct RunOptions {
   std::span<uint8_t> status_page;
   /// Fills LaunchReport::cycles and the status page's cycles by the timing model (cached as above).
   bool timed = false;
+  /// Empty, or one entry for each of the step's time marks (isa/time_marks.h), in their order: filled with the modelled
+  /// cycle at which the instruction was done in the last request. Runs the timing model anew. Without a cycle limit.
+  std::span<uint64_t> time_marks;
 };
 
 /// Where and why a launch stopped.

@@ -338,6 +338,7 @@ void Simulation::Issue(Engine engine, uint64_t now) {
   const uint8_t requester = engine == kLoad ? kByLoad : kBySave;
   const Traffic kind = engine == kSave                                      ? Traffic::kSave
                        : std::holds_alternative<LoadWeights>(p.instruction) ? Traffic::kWeights
+                       : std::holds_alternative<LoadMatrix>(p.instruction)  ? Traffic::kWeights
                        : std::holds_alternative<LoadVector>(p.instruction)  ? Traffic::kVectorParameters
                                                                             : Traffic::kLoad;
   uint64_t& bytes_moved = report_.bytes[static_cast<size_t>(kind)];

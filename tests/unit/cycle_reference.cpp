@@ -73,6 +73,7 @@ uint64_t ReadTap(std::set<uint64_t> addresses, const HardwareConfig& config, Cyc
 void Run(const Conv& x, const HardwareConfig& config, CycleCount& count) {
   count.cycles = 8 + config.pixels + config.channels;
   if (x.table != 0) count.cycles += 32;
+  if (x.table2 != 0) count.cycles += 32;
   RotatingSlot write(kConvWrite, config, count), read(kConvResidual, config, count);
   const int64_t pixels = int64_t{x.out_w} * x.out_h;
   for (int64_t og = 0; og < x.oc_groups; ++og) {
@@ -224,6 +225,24 @@ void Run(const Load& x, const HardwareConfig& config, CycleCount& count) { RunCo
 void Run(const Save& x, const HardwareConfig& config, CycleCount& count) { RunCopy(x, config, count, kSaveRead); }
 void Run(const LoadWeights& x, const HardwareConfig&, CycleCount& count) { count.cycles = x.rows; }
 void Run(const LoadVector& x, const HardwareConfig&, CycleCount& count) { count.cycles = x.rows; }
+void Run(const LoadMatrix& x, const HardwareConfig& config, CycleCount& count) {
+  for (uint64_t i = 0; i < x.rows; ++i) {
+    // A row is written whole; turned, it is taken in word by word first, beside the row before.
+    for (uint64_t word = 0; word < (x.transpose != 0 ? config.channels : 1); ++word) ++count.cycles;
+  }
+}
+void Run(const LoadPacked& x, const HardwareConfig& config, CycleCount& count) {
+  RotatingSlot client(kLoadWrite, config, count);
+  uint64_t lines = 0, packer = 0;
+  for (uint64_t r = 0; r < x.rows; ++r) {
+    for (uint64_t c = 0; c < x.cols; ++c) {
+      lines += client.Access(x.addr + r * x.row_pitch + c);
+      // The packer's window moves on by at most CP bytes a cycle.
+      for (uint64_t moved = 0; moved < uint64_t{x.stride} * x.channels; moved += config.channels) ++packer;
+    }
+  }
+  count.cycles = 8 + 1 + std::max(lines, packer);
+}
 void Run(const Sync&, const HardwareConfig&, CycleCount&) {}
 void Run(const std::monostate&, const HardwareConfig&, CycleCount&) {}
 

@@ -160,15 +160,15 @@ TEST(IsaAssembly, DecodeRefuses) {
   word[0] = 0x10;
   EXPECT_TRUE(Decode(word, kLoad).ok());
   EXPECT_EQ(Decode(word, kConv).failure().message, "Load stands in the conv stream, it belongs to the load engine's");
-  // Load's fields end at bit 218: from there to 511 every bit counts.
-  for (int bit = 218; bit < kInstructionBits; ++bit) {
+  // Load's fields end at bit 219: from there to 511 every bit counts.
+  for (int bit = 219; bit < kInstructionBits; ++bit) {
     InstructionWord unused = word;
     unused[static_cast<size_t>(bit / 64)] |= uint64_t{1} << (bit % 64);
     const auto result = Decode(unused, kLoad);
     ASSERT_FALSE(result.ok()) << bit;
     EXPECT_EQ(result.failure().message, "Load: unused bit " + std::to_string(bit) + " of the word is set");
   }
-  word[3] |= uint64_t{1} << (217 % 64);
+  word[3] |= uint64_t{1} << (218 % 64);
   EXPECT_TRUE(Decode(word, kLoad).ok());
 }
 
@@ -177,18 +177,20 @@ TEST(IsaAssembly, BitsStandWhereTheTableSays) {
   Load load;
   load.wait = 0b0010;
   load.signal = 0b1000;
+  load.mark = 1;
   load.base = 5;
   load.offset = 0x89ABCDEF;
   load.plane_stride = 0x12345678;
   const InstructionWord word = *Encode(load);
-  EXPECT_EQ(word[0], 0x67889ABCDEF58210ULL);
+  EXPECT_EQ(word[0], 0xCF113579BDEB8210ULL);
   EXPECT_EQ(word[0] & 0xFF, 0x10U);
   EXPECT_EQ(word[0] >> 8 & 0xF, 2U);
   EXPECT_EQ(word[0] >> 12 & 0xF, 8U);
-  EXPECT_EQ(word[0] >> 16 & 0xF, 5U);
-  EXPECT_EQ(word[0] >> 20 & 0xFFFFFFFF, 0x89ABCDEFU);
-  EXPECT_EQ(word[0] >> 52, 0x678U);        // low 12 bits of plane_stride
-  EXPECT_EQ(word[1] & 0xFFFFF, 0x12345U);  // its upper 20 bits
+  EXPECT_EQ(word[0] >> 16 & 1, 1U);
+  EXPECT_EQ(word[0] >> 17 & 0xF, 5U);
+  EXPECT_EQ(word[0] >> 21 & 0xFFFFFFFF, 0x89ABCDEFU);
+  EXPECT_EQ(word[0] >> 53, 0x678U);         // low 11 bits of plane_stride
+  EXPECT_EQ(word[1] & 0x1FFFFF, 0x2468AU);  // its upper 21 bits
   Conv conv;
   conv.pad_top = -1;
   const InstructionWord padded = *Encode(conv);
@@ -205,6 +207,10 @@ TEST(IsaAssembly, Text) {
   conv.pad_top = -3;
   EXPECT_EQ(Disassemble(conv), "Conv wait=load,vector signal=save src=16 pad_top=-3");
   EXPECT_EQ(Disassemble(Sync{}), "Sync");
+  Sync marked;
+  marked.mark = 1;
+  EXPECT_EQ(Disassemble(marked), "Sync mark=1");
+  EXPECT_EQ(*Assemble("Sync mark=1", kVector), *Encode(marked));
   EXPECT_EQ(*Assemble("  Conv   wait=load,vector signal=save src=0x10 pad_top=-3 # why", kConv), *Encode(conv));
   InstructionWord unknown{};
   unknown[0] = 0xFE;

@@ -39,6 +39,24 @@ class Loops {
       Dram(x.base, false, x.offset + i);
     for (uint64_t i = 0; i < x.rows; ++i) Add(Memory::kWeightRing, true, x.row + i);
   }
+  void operator()(const LoadMatrix& x) {
+    for (uint64_t i = 0; i < x.rows; ++i) {
+      for (uint64_t e = 0; e < uint64_t{x.words} * config_.channels; ++e)
+        Dram(x.base, false, x.offset + i * x.row_stride + (x.int4 ? e / 2 : e));
+      Add(Memory::kWeightRing, true, x.row + i);
+    }
+  }
+  void operator()(const LoadPacked& x) {
+    for (uint64_t r = 0; r < x.rows; ++r) {
+      for (uint64_t c = 0; c < x.cols; ++c) Word(true, x.addr + r * x.row_pitch + c);
+      const int64_t last = int64_t{x.left} + int64_t{x.cols - 1} * x.stride + x.taps - 1;
+      for (int64_t p = x.left; p <= last; ++p) {
+        if (p < 0 || p >= int64_t{x.in_cols}) continue;
+        for (uint64_t b = 0; b < x.channels; ++b)
+          Dram(x.base, false, x.offset + r * x.row_stride + static_cast<uint64_t>(p) * x.channels + b);
+      }
+    }
+  }
   void operator()(const LoadVector& x) {
     for (uint64_t i = 0; i < uint64_t{x.rows} * config_.channels; ++i) Dram(x.base, false, x.offset + i);
     for (uint64_t i = 0; i < x.rows; ++i) Add(Memory::kVectorMemory, true, x.addr + i);
@@ -49,6 +67,7 @@ class Loops {
       for (uint64_t i = 0; i < count; ++i) Add(Memory::kWeightRing, false, row++);
     };
     if (x.table) rows((256 + config_.weight_row_bytes() - 1) / config_.weight_row_bytes());
+    if (x.table2) rows((256 + config_.weight_row_bytes() - 1) / config_.weight_row_bytes());
     const uint64_t pixel_groups = (x.out_w * x.out_h + config_.pixels - 1) / config_.pixels;
     for (uint64_t og = 0; og < x.oc_groups; ++og) {
       if (!x.keep) rows((16 * config_.channels + config_.weight_row_bytes() - 1) / config_.weight_row_bytes());
@@ -236,6 +255,8 @@ class RandomInstruction {
         x.oc_groups = Pick(1, 3);
         x.weights = Pick(0, 2047);
         x.residual = Pick(0, 1);
+        x.table = Pick(0, 1);
+        x.table2 = x.residual != 0 ? Pick(0, 1) : 0;
         x.res = Pick(0, 99);
         x.res_row_pitch = Pick(0, 9);
         x.res_plane_pitch = Pick(0, 50);
@@ -254,6 +275,34 @@ class RandomInstruction {
         x.groups = Pick(1, 3);
         x.per_count = Pick(0, 1);
         x.params = Pick(0, 99);
+        return x;
+      }
+      case 7: {
+        LoadMatrix x;
+        x.base = Pick(0, 15);
+        x.offset = Pick(0, 50);
+        x.row = Pick(0, 2047);
+        x.rows = Pick(1, 4);
+        x.row_stride = Pick(0, 400);
+        x.words = Pick(1, 8);
+        x.lanes = Pick(1, 8);
+        x.int4 = Pick(0, 1);
+        return x;
+      }
+      case 8: {
+        LoadPacked x;
+        x.base = Pick(0, 15);
+        x.offset = Pick(0, 50);
+        x.channels = Pick(1, 3);
+        x.taps = Pick(1, 2);
+        x.stride = Pick(1, 4);
+        x.in_cols = Pick(1, 12);
+        x.left = static_cast<int32_t>(Pick(0, 20)) - 12;
+        x.rows = Pick(1, 4);
+        x.cols = Pick(1, 6);
+        x.row_stride = Pick(0, 60);
+        x.addr = Pick(0, 90);
+        x.row_pitch = Pick(0, 9);
         return x;
       }
       default: {
@@ -299,7 +348,7 @@ TEST(IsaFootprint, EqualsTheLoopsOfTheSpecification) {
   RandomInstruction random(kSeed);
   for (const HardwareConfig& config : BuiltInConfigs()) {
     for (int round = 0; round < kRounds / 3; ++round) {
-      for (int kind = 0; kind < 8; ++kind) {
+      for (int kind = 0; kind < 10; ++kind) {
         ExpectExact(random.Make(kind), config);
         if (::testing::Test::HasFatalFailure()) return;
       }

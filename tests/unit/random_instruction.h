@@ -125,6 +125,7 @@ class RandomInstruction {
     x.zero_point2 = S(-128, 127);
     x.clamp2_lo = Chance(50) ? -128 : S(-128, 0);
     x.clamp2_hi = Chance(50) ? 127 : S(0, 127);
+    x.table2 = x.residual != 0 && Chance(40) ? 1 : 0;
   }
   void AddStage(int32_t& m_a, int32_t& m_b, uint32_t& shift) {
     constexpr int64_t kMost = (1 << 24) - 1;
@@ -228,6 +229,32 @@ class RandomInstruction {
     x.rows = U(0, Chance(20) ? config_.weight_rows : 40);
     x.acquire = x.rows;
     x.offset = U(0, 5000);
+  }
+  void Fill(LoadMatrix& x) {
+    x.row = U(0, config_.weight_rows - 1);
+    x.rows = x.acquire = U(1, Chance(20) ? std::min(config_.weight_rows, 300U) : 20);
+    x.offset = U(0, 5000);
+    x.words = Chance(50) ? config_.channels : U(1, config_.channels);
+    x.lanes = Chance(50) ? config_.channels : U(1, config_.channels);
+    x.fill = S(-128, 127);
+    x.int4 = config_.channels % 2 == 0 && Chance(40) ? 1 : 0;
+    x.transpose = Chance(40) ? 1 : 0;
+    x.row_stride = Chance(50) ? config_.weight_row_bytes() : U(0, 3000);
+  }
+  void Fill(LoadPacked& x) {
+    x.base = 1;
+    x.channels = U(1, std::min(config_.channels, 5U));
+    x.taps = U(1, config_.channels / x.channels);
+    x.stride = U(1, Chance(20) ? 9 : 3);
+    x.in_cols = U(1, 60);
+    x.left = S(-8, 8);
+    x.rows = U(1, 9);
+    x.cols = U(1, 40);
+    x.row_stride = x.in_cols * x.channels + (Chance(50) ? 0 : U(0, 100));
+    x.offset = U(0, 5000);
+    x.addr = U(0, Words() - 1);
+    x.row_pitch = x.cols + (Chance(50) ? 0 : U(0, 20));
+    x.fill = S(-128, 127);
   }
   void Fill(LoadVector& x) {
     x.rows = U(1, 100);

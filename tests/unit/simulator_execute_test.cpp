@@ -76,7 +76,7 @@ void PlantRecords(RandomInstruction& random, MachineState& s, const Conv& x, boo
   const uint64_t row_bytes = s.config.weight_row_bytes();
   const uint64_t blocks = uint64_t{x.kernel_h} * x.kernel_w * x.ic_groups;
   for (uint64_t og = 0; og < x.oc_groups; ++og) {
-    const uint64_t row = x.weights + (x.table != 0 ? s.config.table_rows() : 0) + og * (s.config.param_rows() + blocks);
+    const uint64_t row = x.weights + ConvTableRows(x, s.config) + og * (s.config.param_rows() + blocks);
     for (uint32_t c = 0; c < s.config.channels; ++c) {
       uint8_t record[ChannelRecord::kBytes];
       random.Record(record, odd_shifts);

@@ -37,6 +37,8 @@ TEST_P(FormulaTest, Pool) { Compare<Pool>(150); }
 TEST_P(FormulaTest, Elementwise) { Compare<Elementwise>(150); }
 TEST_P(FormulaTest, Load) { Compare<Load>(150); }
 TEST_P(FormulaTest, Save) { Compare<Save>(150); }
+TEST_P(FormulaTest, LoadPacked) { Compare<LoadPacked>(150); }
+TEST_P(FormulaTest, LoadMatrix) { Compare<LoadMatrix>(50); }
 
 INSTANTIATE_TEST_SUITE_P(Configs, FormulaTest, testing::ValuesIn(TestConfigs()),
                          [](const auto& info) { return info.param.name; });
