@@ -7,6 +7,7 @@ add_library(xrun_runtime STATIC
   arguments.cpp
   device.cpp
   executor.cpp
+  launch_gate.cpp
   layout.cpp
   plan.cpp
   program.cpp
