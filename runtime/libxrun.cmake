@@ -5,10 +5,12 @@ find_package(Threads REQUIRED)
 
 add_library(xrun_runtime STATIC
   arguments.cpp
+  buffer.cpp
   device.cpp
   executor.cpp
   launch_gate.cpp
   layout.cpp
+  mapped_memory.cpp
   plan.cpp
   program.cpp
   quantize.cpp
