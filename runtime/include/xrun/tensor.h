@@ -90,6 +90,9 @@ class NamedInput {
         data_(std::ranges::data(data)),
         size_(std::ranges::size(data)),
         dtype_(dtype_of<std::ranges::range_value_t<R>>()) {}
+  /// `elements` of a type known only at run time.
+  NamedInput(std::string_view name, const void* data, size_t elements, DType dtype)
+      : name_(name), data_(data), size_(elements), dtype_(dtype) {}
 
   std::string_view name() const { return name_; }
   const void* data() const { return data_; }
@@ -114,6 +117,9 @@ class NamedOutput {
         data_(std::ranges::data(data)),
         size_(std::ranges::size(data)),
         dtype_(dtype_of<std::ranges::range_value_t<R>>()) {}
+  /// `elements` of a type known only at run time.
+  NamedOutput(std::string_view name, void* data, size_t elements, DType dtype)
+      : name_(name), data_(data), size_(elements), dtype_(dtype) {}
 
   std::string_view name() const { return name_; }
   void* data() const { return data_; }
