@@ -5,9 +5,14 @@ find_package(Threads REQUIRED)
 
 add_library(xrun_runtime STATIC
   arguments.cpp
+  buffer.cpp
+  c_api.cpp
+  c_request.cpp
   device.cpp
   executor.cpp
+  launch_gate.cpp
   layout.cpp
+  mapped_memory.cpp
   plan.cpp
   program.cpp
   quantize.cpp
@@ -20,6 +25,7 @@ target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRE
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
                       PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 # Per-element loops that the compiler vectorises.
 set_source_files_properties(quantize.cpp PROPERTIES COMPILE_OPTIONS "-O3;-fno-trapping-math")
 set_source_files_properties(layout.cpp PROPERTIES COMPILE_OPTIONS "-O3")
