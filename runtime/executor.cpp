@@ -46,6 +46,7 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
   }
   LaunchOptions options;
   options.abort = &lane.abort;
+  options.time_limit = lane.time_limit;
   lane.device_lane->Launch(index, {requests.data(), group.size()}, options, lane.outcome);
   if (lane.outcome.state != LaunchState::kDone) {
     lane.outcome.failure = std::move(lane.outcome.failure).In(StepText(*plan.program, index));

@@ -37,6 +37,7 @@ struct LaneState {
   cpu::Workers workers;
   AlignedMemory scratch;
   LaunchOutcome outcome;
+  std::chrono::nanoseconds time_limit{0};  ///< of each launch
   std::atomic<bool> abort{false};
 
   std::array<RequestState*, kMaxGroup> group{};

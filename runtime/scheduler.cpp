@@ -30,6 +30,7 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Device> dev
   for (uint32_t i = 0; i < options.lanes; ++i) {
     XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(options.group));
     scheduler->lanes_.push_back(std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads));
+    scheduler->lanes_.back()->time_limit = options.timeout;
     scheduler->ReturnLane(scheduler->lanes_.back().get());
   }
   for (uint32_t i = 0; i < options.in_flight; ++i) {
