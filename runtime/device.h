@@ -75,6 +75,8 @@ struct LaunchOutcome {
   LaunchState state = LaunchState::kDone;
   /// Unless kDone: what happened, complete but for the step: engine, instruction, disassembly, ONNX node, cause.
   Failure failure;
+  /// Of a launch that was ended from outside, by abort or limit: where each engine stood; empty where not known.
+  std::string reached;
   /// Modelled or measured cycles where the device knows them, else 0.
   uint64_t cycles = 0;
 };

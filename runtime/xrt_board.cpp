@@ -1,8 +1,11 @@
 #include "runtime/xrt_board.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -29,10 +32,29 @@ xrt::bo::flags BufferFlags() {
 #endif
 }
 
-/// Runs that never ended live on here when their board is closed, and with them everything they refer to.
-std::vector<XrtGrave>& Forever() {
-  static auto* graves = new std::vector<XrtGrave>;
-  return *graves;
+/// All graves of the process: they may outlive the board that they keep open.
+struct Graveyard {
+  std::mutex mutex;
+  std::vector<XrtGrave> graves;
+  std::atomic<size_t> count{0};
+};
+Graveyard& AllGraves() {
+  static auto* graveyard = new Graveyard;
+  return *graveyard;
+}
+
+bool IsOver(const XrtGrave& grave) {
+  const std::lock_guard lock(grave.slot->completion.mutex);
+  return grave.slot->completion.done;
+}
+
+/// XRT's thread that waits for completions ends only when none is missing, and the process with it. Where one will
+/// never come, exit() would wait for ever.
+void EndProcessDespiteHang(int status, void*) {
+  const std::lock_guard lock(AllGraves().mutex);
+  if (std::all_of(AllGraves().graves.begin(), AllGraves().graves.end(), IsOver)) return;
+  std::fflush(nullptr);
+  ::_exit(status);
 }
 
 struct Registry {
@@ -95,14 +117,6 @@ Result<std::shared_ptr<XrtBoard>> XrtBoard::Open(const std::string& name, const 
   if (auto status = board->Load(name); !status.ok()) return std::move(status).failure().In("device '" + name + "'");
   known = board;
   return board;
-}
-
-XrtBoard::~XrtBoard() {
-  const std::lock_guard lock(AllBoards().mutex);
-  for (XrtGrave& grave : graves_) {
-    const std::lock_guard completed(grave.slot->completion.mutex);
-    if (!grave.slot->completion.done) Forever().push_back(std::move(grave));
-  }
 }
 
 Status XrtBoard::Load(const std::string& name) {
@@ -214,6 +228,7 @@ Status XrtBoard::Identify() {
 }
 
 Result<xrt::bo> XrtBoard::Allocate(uint64_t bytes) {
+  Reap();
   const uint64_t size = RoundUp(bytes);
   return Try("a buffer of " + std::to_string(size) + " bytes in memory bank " + std::to_string(bank_),
              [&] { return xrt::bo(device_, size, BufferFlags(), bank_); });
@@ -252,13 +267,23 @@ bool XrtBoard::Abort() {
 }
 
 void XrtBoard::Bury(XrtGrave grave) {
-  const std::lock_guard lock(graves_mutex_);
-  // The others may be over by now.
-  std::erase_if(graves_, [](const XrtGrave& other) {
-    const std::lock_guard completed(other.slot->completion.mutex);
-    return other.slot->completion.done;
-  });
-  graves_.push_back(std::move(grave));
+  static const int registered = ::on_exit(EndProcessDespiteHang, nullptr);
+  static_cast<void>(registered);
+  Reap();
+  const std::lock_guard lock(AllGraves().mutex);
+  AllGraves().graves.push_back(std::move(grave));
+  ++AllGraves().count;
+}
+
+void XrtBoard::Reap() {
+  if (AllGraves().count == 0) return;
+  std::vector<XrtGrave> over;  // destroyed after the lock is released: with the last grave a board may close
+  const std::lock_guard lock(AllGraves().mutex);
+  auto& graves = AllGraves().graves;
+  const auto rest = std::partition(graves.begin(), graves.end(), [](const XrtGrave& g) { return !IsOver(g); });
+  std::move(rest, graves.end(), std::back_inserter(over));
+  graves.erase(rest, graves.end());
+  AllGraves().count = graves.size();
 }
 
 XrtReport XrtBoard::Report() const {
@@ -285,8 +310,8 @@ XrtReport XrtBoard::Report() const {
 
 // Buffers ------------------------------------------------------------------------------------------------------------
 
-XrtBuffer::XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t bytes)
-    : board_(std::move(board)), memory_(std::move(memory)), address_(memory_.address()) {
+XrtBuffer::XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t bytes, bool shared)
+    : board_(std::move(board)), memory_(std::move(memory)), address_(memory_.address()), shared_(shared) {
   host_ = {memory_.map<uint8_t*>(), bytes};
 }
 
@@ -301,6 +326,7 @@ Status XrtBuffer::SyncFromDevice(uint64_t offset, uint64_t bytes) {
 }
 
 Result<xrt::bo> XrtBuffer::Move() {
+  if (shared_) return memory_;
   XRUN_ASSIGN_OR_RETURN(xrt::bo fresh, board_->Allocate(host_.size()));
   uint8_t* host = nullptr;
   XRUN_RETURN_IF_ERROR(board_->Try("moving a buffer", [&] {

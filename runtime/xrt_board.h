@@ -67,7 +67,6 @@ struct XrtGrave {
 class XrtBoard {
  public:
   static Result<std::shared_ptr<XrtBoard>> Open(const std::string& name, const XrtOptions& options);
-  ~XrtBoard();
 
   const XrtOptions& options() const { return options_; }
   const launch::StatusPage& identity() const { return identity_; }
@@ -81,7 +80,9 @@ class XrtBoard {
   /// False: launches cannot be aborted, the units are shared.
   bool Abort();
   /// Keeps what a launch that does not end may still use.
-  void Bury(XrtGrave grave);
+  static void Bury(XrtGrave grave);
+  /// Gives back what was kept for launches that are over by now.
+  static void Reap();
 
   bool lost() const { return lost_; }
 
@@ -123,24 +124,24 @@ class XrtBoard {
   uint32_t bank_ = 0;
   launch::StatusPage identity_;
   std::atomic<bool> lost_{false};
-  std::mutex graves_mutex_;
-  std::vector<XrtGrave> graves_;
 };
 
 class XrtBuffer final : public DeviceBuffer {
  public:
-  XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t bytes);
+  /// `shared`: someone beside the runtime holds the host's address, so it stays.
+  XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t bytes, bool shared = false);
   Status SyncToDevice(uint64_t offset, uint64_t bytes) override;
   Status SyncFromDevice(uint64_t offset, uint64_t bytes) override;
   uint64_t address() const { return address_; }
   /// Moves to other memory on the device, with the host's bytes, and returns the memory it had: a launch that was given
-  /// up may still write there.
+  /// up may still write there. A shared one stays where it is and returns another handle of it.
   Result<xrt::bo> Move();
 
  private:
   const std::shared_ptr<XrtBoard> board_;
   xrt::bo memory_;
   uint64_t address_ = 0;
+  const bool shared_;
 };
 
 /// A program on the device; shared by its lanes.

@@ -146,6 +146,8 @@ Result<unsigned> CountXrtDevices() {
   }
 }
 
+void ReapXrtLaunches() { XrtBoard::Reap(); }
+
 Result<XrtReport> ReportXrtDevice(const Device& device) {
   const auto* xrt = dynamic_cast<const XrtDevice*>(&device);
   if (xrt == nullptr) return Failure{"device '" + device.name() + "' is no XRT device", ""};

@@ -32,6 +32,9 @@ Result<std::shared_ptr<Device>> OpenXrtDevice(const std::string& name);
 /// Devices that XRT sees, an overlay on them or not. Fails when XRT itself does.
 Result<unsigned> CountXrtDevices();
 
+/// Gives back memory that was kept for launches given up, as far as they are over by now. Allocating does so too.
+void ReapXrtLaunches();
+
 /// What xquery shows of an opened device beside its configuration.
 struct XrtReport {
   std::string board, bus_address, xrt_version, xclbin, uuid;

@@ -216,25 +216,19 @@ class XrtLane final : public Lane {
 
   void Trapped(uint32_t step, const launch::StatusPage& status, uint32_t count, LaunchOutcome& outcome) {
     const std::string trap(TrapName(status.trap));
+    if (status.trap == Trap::kAbort || status.trap == Trap::kCycleLimit) {
+      outcome.reached = Progress(step, status, count);
+    }
     if (status.trap == Trap::kAbort) {
-      return Fail(outcome, LaunchState::kAborted, {trap + "; reached: " + Progress(step, status, count), ""});
+      return Fail(outcome, LaunchState::kAborted, {trap + "; reached: " + outcome.reached, ""});
     }
     if (status.trap == Trap::kCycleLimit) {
-      return Fail(
-          outcome, LaunchState::kCycleLimit,
-          {trap + " after " + std::to_string(status.cycles) + " cycles; reached: " + Progress(step, status, count),
-           kCauses});
+      return Fail(outcome, LaunchState::kCycleLimit,
+                  {trap + " after " + std::to_string(status.cycles) + " cycles; reached: " + outcome.reached, kCauses});
     }
     const Engine engine = launch::TrappedEngine(status);
-    std::string text = trap;
-    if (engine != kAnyEngine) {
-      launch::StatusPage alone = status;
-      for (uint8_t e = 0; e < kEngines; ++e) {
-        if (e != engine) alone.engines[e].request = count;
-      }
-      text += " in engine " + std::string(EngineName(engine));
-    }
-    Fail(outcome, LaunchState::kTrapped, {text + "; reached: " + Progress(step, status, count), ""});
+    const std::string where = engine == kAnyEngine ? "" : " in the " + std::string(EngineName(engine)) + " engine";
+    Fail(outcome, LaunchState::kTrapped, {trap + where + "; reached: " + Progress(step, status, count), ""});
   }
 
   std::string Progress(uint32_t step, const launch::StatusPage& status, uint32_t count) const {
@@ -279,7 +273,10 @@ class XrtLane final : public Lane {
                    "usual causes: interrupts of the unit not connected or masked; XRT's log says more (dmesg)"});
     }
     std::string text = "no end after " + Milliseconds(limit) + ", the limit, and the overlay's own limit did not help";
-    if (status.ok()) text += "; reached: " + Progress(step, *status, static_cast<uint32_t>(requests.size()));
+    if (status.ok()) {
+      outcome.reached = Progress(step, *status, static_cast<uint32_t>(requests.size()));
+      text += "; reached: " + outcome.reached;
+    }
     Fail(outcome, LaunchState::kDeviceError, {text, std::string(kCauses) + kReset});
   }
 
