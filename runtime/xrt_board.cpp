@@ -90,6 +90,10 @@ Failure XrtBoard::Caught(const std::string& what) {
   } catch (const std::exception& error) {
     text = error.what();
   }
+  if (text.find("XILINX_XRT not set") != std::string::npos) {
+    return {what + ": XRT looks for its driver library in $XILINX_XRT/lib, and XILINX_XRT is not set",
+            "source /opt/xilinx/xrt/setup.sh, or export XILINX_XRT=DIR with DIR/lib/libxrt_core.so.2"};
+  }
   switch (code) {
     case ENODEV:
     case ENXIO:

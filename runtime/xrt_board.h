@@ -68,7 +68,7 @@ class XrtBoard {
  public:
   static Result<std::shared_ptr<XrtBoard>> Open(const std::string& name, const XrtOptions& options);
 
-  const XrtOptions& options() const { return options_; }
+  unsigned index() const { return options_.index; }
   const launch::StatusPage& identity() const { return identity_; }
   uint32_t units() const { return static_cast<uint32_t>(unit_names_.size()); }
   XrtReport Report() const;
@@ -113,7 +113,7 @@ class XrtBoard {
   /// The exception under way as a failure.
   Failure Caught(const std::string& what);
 
-  XrtOptions options_;
+  const XrtOptions options_;  ///< limit and verify are each device's own
   xrt::device device_;
   xrt::uuid uuid_;
 #ifdef XRUN_XRT_HAS_HW_CONTEXT
@@ -147,6 +147,7 @@ class XrtBuffer final : public DeviceBuffer {
 /// A program on the device; shared by its lanes.
 struct XrtProgramMemory {
   std::shared_ptr<XrtBoard> board;
+  XrtOptions options;
   std::shared_ptr<const Program> program;
   xrt::bo weights;
   std::vector<xrt::bo> images;                       ///< as Program::overlay_steps

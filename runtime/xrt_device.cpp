@@ -28,13 +28,16 @@ class XrtProgram final : public LoadedProgram {
 
 class XrtDevice final : public Device {
  public:
-  XrtDevice(std::string name, std::shared_ptr<XrtBoard> board)
-      : name_(std::move(name)), board_(std::move(board)), config_(board_->identity().config) {}
+  XrtDevice(std::string name, XrtOptions options, std::shared_ptr<XrtBoard> board)
+      : name_(std::move(name)),
+        options_(std::move(options)),
+        board_(std::move(board)),
+        config_(board_->identity().config) {}
 
   const std::string& name() const override { return name_; }
   std::string description() const override {
     const uint32_t units = board_->units();
-    return "XRT device " + std::to_string(board_->options().index) + ", " + std::to_string(units) +
+    return "XRT device " + std::to_string(board_->index()) + ", " + std::to_string(units) +
            (units == 1 ? " unit" : " units") + " of the overlay, configuration " + config_->name + " at " +
            std::to_string(config_->clock_mhz) + " MHz";
   }
@@ -56,6 +59,7 @@ class XrtDevice final : public Device {
   Result<std::unique_ptr<LoadedProgram>> Load(std::shared_ptr<const Program> program) override {
     auto memory = std::make_shared<XrtProgramMemory>();
     memory->board = board_;
+    memory->options = options_;
     XRUN_ASSIGN_OR_RETURN(memory->weights, Upload(program->weights));
     for (const OverlayStep& step : program->overlay_steps) {
       XRUN_ASSIGN_OR_RETURN(xrt::bo image, Upload(launch::BuildImage(*program, step)));
@@ -80,6 +84,7 @@ class XrtDevice final : public Device {
   }
 
   const std::string name_;
+  const XrtOptions options_;
   const std::shared_ptr<XrtBoard> board_;
   const std::optional<HardwareConfig> config_;
 };
@@ -135,7 +140,7 @@ Result<XrtOptions> ParseXrtName(const std::string& name) {
 Result<std::shared_ptr<Device>> OpenXrtDevice(const std::string& name) {
   XRUN_ASSIGN_OR_RETURN(const XrtOptions options, ParseXrtName(name));
   XRUN_ASSIGN_OR_RETURN(auto board, XrtBoard::Open(name, options));
-  return std::shared_ptr<Device>(std::make_shared<XrtDevice>(name, std::move(board)));
+  return std::shared_ptr<Device>(std::make_shared<XrtDevice>(name, options, std::move(board)));
 }
 
 Result<unsigned> CountXrtDevices() {

@@ -33,7 +33,7 @@ class XrtLane final : public Lane {
  public:
   XrtLane(std::shared_ptr<const XrtProgramMemory> program, uint32_t max_requests, std::unique_ptr<XrtSlot> slot)
       : program_(std::move(program)), board_(*program_->board), max_requests_(max_requests), slot_(std::move(slot)) {
-    if (board_.options().verify) {
+    if (program_->options.verify) {
       machine_.emplace(program_->program->config);
       for (const OverlayStep& step : program_->program->overlay_steps) {
         steps_.push_back(simulator::Prepare(*program_->program, step));
@@ -44,7 +44,7 @@ class XrtLane final : public Lane {
   void Launch(uint32_t step, std::span<const DeviceRequest* const> requests, const LaunchOptions& options,
               LaunchOutcome& outcome) override {
     assert(!requests.empty() && requests.size() <= max_requests_);
-    nanoseconds limit = board_.options().limit;
+    nanoseconds limit = program_->options.limit;
     if (options.time_limit.count() > 0) limit = std::min(limit, options.time_limit);
     // A launch that found no free unit is moved to another place in XRT's queue, once: it may stand behind a unit that
     // hangs while others work.

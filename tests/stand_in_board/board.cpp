@@ -461,10 +461,11 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
     run.cycle_limit = launch.cycle_limit;
 
   if (fault == Fault::kHang || fault == Fault::kStall || fault == Fault::kRemoval) {
-    // Half of the launch's modelled time is what it gets done.
+    // What it gets done is what the model has done by half of the launch's time, its fixed part not counted.
     auto timing = prepared.step->Timing(launch.count);
     if (!timing.ok()) return ERT_CMD_STATE_ERROR;
-    run.cycle_limit = (*timing)->cycles / 2;
+    const uint64_t cycles = (*timing)->cycles, fixed = unit.machine.config().launch_cycles;
+    run.cycle_limit = cycles - (cycles - std::min(cycles, fixed)) / 2;
     run.time_marks = {};
     (void)unit.machine.Run(*prepared.step, table, run);
     if (fault == Fault::kRemoval) {
