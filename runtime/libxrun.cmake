@@ -23,7 +23,7 @@ target_link_libraries(xrun_runtime PRIVATE xrun_warnings
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 if(TARGET xrun_xrt)
   target_sources(xrun_runtime PRIVATE xrt_board.cpp xrt_device.cpp xrt_lane.cpp)
-  target_compile_definitions(xrun_runtime PRIVATE XRUN_HAVE_XRT)
+  target_compile_definitions(xrun_runtime PUBLIC XRUN_HAVE_XRT)
   target_link_libraries(xrun_runtime PUBLIC xrun_xrt)
 endif()
 # Per-element loops that the compiler vectorises.
