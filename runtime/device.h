@@ -146,6 +146,9 @@ Result<std::shared_ptr<Device>> OpenDevice(const std::string& name);
 /// fields that differ and the command that recompiles.
 Status CheckProgram(const Device& device, const Program& program);
 
+/// Capability bits in words.
+std::string CapabilityText(uint64_t bits);
+
 }  // namespace xrun::runtime
 
 #endif  // XRUN_RUNTIME_DEVICE_H_

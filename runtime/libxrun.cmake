@@ -29,7 +29,7 @@ set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIB
 set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 if(TARGET xrun_xrt)
   target_sources(xrun_runtime PRIVATE xrt_board.cpp xrt_device.cpp xrt_lane.cpp)
-  target_compile_definitions(xrun_runtime PRIVATE XRUN_HAVE_XRT)
+  target_compile_definitions(xrun_runtime PUBLIC XRUN_HAVE_XRT)
   target_link_libraries(xrun_runtime PUBLIC xrun_xrt)
 endif()
 # Per-element loops that the compiler vectorises.
