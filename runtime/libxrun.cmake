@@ -14,6 +14,7 @@ add_library(xrun_runtime STATIC
   layout.cpp
   mapped_memory.cpp
   plan.cpp
+  profile.cpp
   program.cpp
   quantize.cpp
   request_state.cpp
