@@ -3,6 +3,14 @@
 #   xrun_runtime  a static one for tests of the insides
 find_package(Threads REQUIRED)
 
+# A program with CPU steps is refused by name, at load, by a libxrun without their kernels.
+option(XRUN_CPU_KERNELS "Float kernels of CPU steps in libxrun; OFF makes it small" ON)
+if(XRUN_CPU_KERNELS)
+  set(xrun_kernels xrun_cpu)
+else()
+  set(xrun_kernels xrun_cpu_none)
+endif()
+
 add_library(xrun_runtime STATIC
   arguments.cpp
   buffer.cpp
@@ -24,7 +32,7 @@ add_library(xrun_runtime STATIC
   tensor.cpp)
 target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
-                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+                      PUBLIC xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 # Per-element loops that the compiler vectorises.
@@ -37,7 +45,7 @@ set_target_properties(xrun PROPERTIES
   SOVERSION 0
   LINKER_LANGUAGE CXX)
 target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
-target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
 # Only the API leaves the library, whatever its objects and the static libraries inside define; nothing is left undefined.
 target_link_options(xrun PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
 set_target_properties(xrun PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
