@@ -44,7 +44,8 @@ set_target_properties(xrun PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION 0
   LINKER_LANGUAGE CXX)
-target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
+target_include_directories(xrun PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>)
+target_compile_features(xrun INTERFACE cxx_std_20)
 target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
 # Only the API leaves the library, whatever its objects and the static libraries inside define; nothing is left undefined.
 target_link_options(xrun PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
