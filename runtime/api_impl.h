@@ -47,7 +47,8 @@ struct Session::Impl {
 
   Program program;
   std::unique_ptr<runtime::Scheduler> scheduler;
-  const runtime::Device* device = nullptr;          ///< the scheduler's
+  std::shared_ptr<runtime::Device> device;
+  int cpu_threads = 1;
   const std::vector<TensorInfo>* inputs = nullptr;  ///< the program's
   const std::vector<TensorInfo>* outputs = nullptr;
   const xrun::Program* file = nullptr;

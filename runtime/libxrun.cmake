@@ -4,6 +4,14 @@
 find_package(Threads REQUIRED)
 include(${CMAKE_CURRENT_LIST_DIR}/xrt.cmake)
 
+# A program with CPU steps is refused by name, at load, by a libxrun without their kernels.
+option(XRUN_CPU_KERNELS "Float kernels of CPU steps in libxrun; OFF makes it small" ON)
+if(XRUN_CPU_KERNELS)
+  set(xrun_kernels xrun_cpu)
+else()
+  set(xrun_kernels xrun_cpu_none)
+endif()
+
 add_library(xrun_runtime STATIC
   arguments.cpp
   buffer.cpp
@@ -15,6 +23,7 @@ add_library(xrun_runtime STATIC
   layout.cpp
   mapped_memory.cpp
   plan.cpp
+  profile.cpp
   program.cpp
   quantize.cpp
   request_state.cpp
@@ -24,7 +33,7 @@ add_library(xrun_runtime STATIC
   tensor.cpp)
 target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
-                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+                      PUBLIC xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 if(TARGET xrun_xrt)
@@ -41,8 +50,9 @@ set_target_properties(xrun PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION 0
   LINKER_LANGUAGE CXX)
-target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
-target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+target_include_directories(xrun PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>)
+target_compile_features(xrun INTERFACE cxx_std_20)
+target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
 if(TARGET xrun_xrt)
   target_link_libraries(xrun PRIVATE xrun_xrt)
 endif()

@@ -71,13 +71,14 @@ Session::Session(const Device& device, const Program& program, const SessionOpti
   const auto& loaded = internal::Access::Of(impl_->program);
   const auto& on = internal::Access::Of(device);
   impl_->file = loaded.program.get();
-  impl_->device = on.get();
+  impl_->device = on;
   impl_->inputs = &loaded.inputs;
   impl_->outputs = &loaded.outputs;
   auto status = runtime::CheckProgram(*on, *loaded.program);
   if (!status.ok()) Throw(std::move(status).failure());
-  impl_->scheduler =
-      ValueOrThrow(runtime::Scheduler::Create(on, loaded.plan, CheckedOptions(options, *on)), ErrorCode::kDevice);
+  const runtime::SchedulerOptions checked = CheckedOptions(options, *on);
+  impl_->cpu_threads = checked.cpu_threads;
+  impl_->scheduler = ValueOrThrow(runtime::Scheduler::Create(on, loaded.plan, checked), ErrorCode::kDevice);
 }
 
 Session::~Session() = default;
@@ -210,7 +211,7 @@ void Request::Impl::Bind(const TensorInfo& info, uint32_t tensor, const Buffer::
     Throw({"bind '" + info.name + "': " + message, hint});
   };
   if (session->scheduler->UnderWay(request)) fail("the request is under way", "wait for it first");
-  if (buffer.device.get() != session->device) {
+  if (buffer.device != session->device) {
     fail("the buffer is of another device, '" + buffer.device->name() + "'",
          "allocate it on the session's device, or export it there and import it here");
   }

@@ -8,6 +8,7 @@
 #include "runtime/io/preprocess_text.h"
 #include "tools/common/format.h"
 #include "tools/common/tool.h"
+#include "tools/driver/count_parameters.h"
 #include "tools/driver/device_config.h"
 #include "tools/driver/dump.h"
 #include "tools/driver/estimate.h"

@@ -14,6 +14,7 @@
 #include "xrun/buffer.h"
 #include "xrun/device.h"
 #include "xrun/error.h"
+#include "xrun/profile.h"
 #include "xrun/program.h"
 #include "xrun/tensor.h"
 
@@ -121,6 +122,11 @@ class XRUN_API Session {
   /// How the overlay has an input or output, for Request::bind_input and bind_output. None for a tensor that is not
   /// int8, that a CPU step uses, or that the program keeps in several forms. Throws Error for an unknown name.
   std::optional<DeviceLayout> device_layout(std::string_view name) const;
+
+  /// Runs once on these inputs and tells where the time goes. Layers on the overlay are modelled by the simulator, also
+  /// when another device runs them; CPU steps are measured. Takes memory of its own; other requests go on.
+  Profile profile(std::initializer_list<NamedInput> inputs) const;
+  Profile profile(std::span<const NamedInput> inputs) const;
 
   /// A request of the caller's own. Never waits: beyond `in_flight` its memory is allocated now.
   Request request();

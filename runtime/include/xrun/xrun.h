@@ -16,6 +16,7 @@
 #include "xrun/device.h"
 #include "xrun/error.h"
 #include "xrun/export.h"
+#include "xrun/profile.h"
 #include "xrun/program.h"
 #include "xrun/session.h"
 #include "xrun/tensor.h"
@@ -33,6 +34,7 @@ using api::Layout;
 using api::NamedInput;
 using api::NamedOutput;
 using api::Priority;
+using api::Profile;
 using api::Program;
 using api::Request;
 using api::Session;
