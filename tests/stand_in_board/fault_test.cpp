@@ -14,6 +14,7 @@
 #include "runtime/internal.h"
 #include "runtime/xrt_device.h"
 #include "tests/stand_in_board/board.h"
+#include "tests/stand_in_board/scaling.h"
 #include "tests/stand_in_board/xclbin_writer.h"
 #include "tests/unit/runtime_test_program.h"
 
@@ -302,6 +303,18 @@ TEST_F(FaultTest, AnExclusiveUnitIsAborted) {
   EXPECT_NO_THROW(api::Device::open(XrtName(xclbin_, "")));
 }
 
+/// scaling_bench prints the figures; here there is slack for a machine that does other things too.
+TEST_F(FaultTest, FourUnitsDoFourTimesTheWork) {
+  stand_in::BoardOptions board;
+  board.latency = 8ms;
+  const double one = Throughput(1, board, 25), four = Throughput(4, board, 100);
+  EXPECT_GT(four, 3.2 * one);
+  EXPECT_LT(four, 4.3 * one) << "the simulated time was not kept";
+  // Units that wait for the same DRAM do not.
+  board.dram_bytes_per_second = 100000;
+  EXPECT_LT(Throughput(4, board, 20), 2 * Throughput(1, board, 10));
+}
+
 TEST_F(FaultTest, WhatTheHostForgetsToSyncIsNotSeen) {
   auto device = runtime::OpenDevice(XrtName(xclbin_, ""));
   ASSERT_TRUE(device.ok()) << device.failure().message;
@@ -310,6 +323,28 @@ TEST_F(FaultTest, WhatTheHostForgetsToSyncIsNotSeen) {
   (*buffer)->host()[0] = 77;
   ASSERT_TRUE((*buffer)->SyncFromDevice(0, 4096).ok());
   EXPECT_EQ((*buffer)->host()[0], 0) << "host and board share memory";
+}
+
+TEST_F(FaultTest, DmaBufsGoOutAndIn) {
+  const BoardCounts before = SettledCounts(Board::Get().counts());
+  {
+    auto device = runtime::OpenDevice(XrtName(xclbin_, ""));
+    ASSERT_TRUE(device.ok()) << device.failure().message;
+    auto first = (*device)->AllocateShared(8192, true);
+    ASSERT_TRUE(first.ok()) << first.failure().message;
+    const auto descriptor = (*first)->Export();
+    ASSERT_TRUE(descriptor.ok()) << descriptor.failure().message;
+    EXPECT_FALSE((*device)->Import(*descriptor, 8193).ok()) << "longer than it is";
+    auto second = (*device)->Import(*descriptor, 8192);
+    ASSERT_TRUE(second.ok()) << second.failure().message;
+    ::close(*descriptor);
+    (*first)->host()[100] = 42;
+    ASSERT_TRUE((*first)->SyncToDevice(0, 8192).ok());
+    (*second)->host()[100] = 0;
+    ASSERT_TRUE((*second)->SyncFromDevice(0, 8192).ok());
+    EXPECT_EQ((*second)->host()[100], 42);
+  }
+  EXPECT_EQ(SettledCounts(before), before);
 }
 
 TEST_F(FaultTest, BuffersLieInTheBankThatTheUnitsReach) {
