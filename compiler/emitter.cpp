@@ -124,7 +124,33 @@ Box Emitter::InRoot(const OverlayTensor& t, Box box) {
 
 void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& view) {
   if (box.words() == 0) return;
+  if (root.packed) {
+    EmitPacked(root, box, view);
+    return;
+  }
   Emit(kLoad, MakeTransfer<Load>(root, box, view, config.channels));
+}
+
+void Emitter::EmitPacked(const OverlayTensor& t, const Box& box, const View& view) {
+  const OverlayTensor::Packed& p = *t.packed;
+  for (uint32_t g = 0; g < box.gn; ++g) {
+    const uint32_t first = (box.g0 + g) * p.taps;
+    LoadPacked load;
+    load.base = t.base;
+    load.row_stride = p.in_cols * p.channels;
+    load.offset = static_cast<uint32_t>(t.offset + uint64_t{box.y0} * load.row_stride);
+    load.in_cols = p.in_cols;
+    load.channels = p.channels;
+    load.taps = std::min(p.taps, p.all_taps - first);
+    load.stride = p.stride;
+    load.left = p.left + static_cast<int32_t>(first + box.x0 * p.stride);
+    load.rows = box.yn;
+    load.cols = box.xn;
+    load.addr = view.addr + g * view.plane_pitch;
+    load.row_pitch = view.row_pitch;
+    load.fill = t.zero_point;
+    Emit(kLoad, load);
+  }
 }
 
 void Emitter::EmitSave(const OverlayTensor& root, const Box& box, const View& view) {

@@ -103,6 +103,7 @@ class Emitter {
   void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false);
 
  private:
+  void EmitPacked(const OverlayTensor& t, const Box& box, const View& view);
   /// A tensor's box as a box of the tensor that owns the memory.
   static Box InRoot(const OverlayTensor& t, Box box);
 

@@ -41,6 +41,16 @@ struct OverlayTensor {
   /// A view of the whole parent with other rows and columns, their product the same; no other view begins at it.
   bool reshaped = false;
 
+  /// In DRAM pixel after pixel of `channels` bytes: an input that only packed tensors read.
+  bool dense = false;
+  /// Not a tensor of its own: what LoadPacked makes of the dense tensor at the same place in DRAM. Its column x holds,
+  /// for each tap, all channels of pixel x·stride + left + tap of a row of `in_cols`; `taps` of them in a group.
+  struct Packed {
+    uint32_t channels = 0, taps = 0, all_taps = 0, stride = 1, in_cols = 0;
+    int32_t left = 0;
+  };
+  std::optional<Packed> packed;
+
   bool is_view() const { return parent != kNone; }
   uint32_t Physical(uint32_t channel) const { return channel_map.empty() ? channel : channel_map[channel]; }
   /// Logical channel of each physical one, -1 where there is none.
