@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "isa/footprint.h"
 #include "isa/timing.h"
 #include "simulator/reference.h"
 
@@ -155,7 +156,31 @@ std::string Lockstep::Run(const Instruction& instruction) {
   uint64_t address[kBaseRegisters], limit[kBaseRegisters];
   std::fill(std::begin(address), std::end(address), kDramAt);
   std::fill(std::begin(limit), std::end(limit), dram_.size());
+  limit[kBaseStatus] = 0;
+  uint64_t end = 0;
+  bool writes = false;
+  for (const Access& a : Footprint(instruction, config_)) {
+    if (a.memory != Memory::kDram) continue;
+    end = std::max(end, a.start + (a.count - 1) * a.pitch + a.length);
+    writes = a.write;
+    if (end > limit[a.base]) end = UINT64_MAX;
+  }
   const hw::csim::BenchResult result = bench_->Execute(engine, word->data(), address, limit);
+  if (end != 0) {
+    const auto base = static_cast<uint32_t>(std::visit(
+        [](const auto& x) -> uint32_t {
+          if constexpr (requires { x.base; }) return x.base;
+          return 0;
+        },
+        instruction));
+    const bool read_only = base == kBaseWeights || (base >= kBaseInput0 && base < kBaseOutput0) || base == kBaseStatus;
+    const Trap want = writes && read_only ? Trap::kReadOnly : end > dram_.size() ? Trap::kDramLimit : Trap::kNone;
+    if (want != Trap::kNone) {
+      return result.trap == want ? Compare()
+                                 : "DRAM trap: overlay " + std::string(TrapName(result.trap)) + ", want " +
+                                       std::string(TrapName(want)) + "\n  " + Disassemble(instruction);
+    }
+  }
   if (result.trap != Trap::kNone) return "trap: " + std::string(TrapName(result.trap));
   ExecuteReference(instruction, state_, dram_reference_.data());
   std::string difference = Compare();
