@@ -18,15 +18,13 @@ std::string FirstDifference(Lockstep& lockstep, uint64_t first_seed, int count) 
     const uint64_t seed = first_seed + static_cast<uint64_t>(i);
     std::string difference = lockstep.Run(lockstep.Draw<T>(seed));
     if (!difference.empty()) return difference;
-    bool executed = false;
-    for (uint64_t k = 0; k < 8; ++k) {
-      const InstructionWord word = Extreme<T>(seed * 8 + k, lockstep.config());
+    for (uint64_t k = 0; k < 40; ++k) {
+      const InstructionWord word = Extreme<T>(seed * 40 + k, lockstep.config());
       bool overlaps = false;
       if (lockstep.bench().Judge(T::kEngine, word.data()) !=
           ExpectedTrap(word, T::kEngine, lockstep.config(), overlaps))
         return "judged differently";
     }
-    (void)executed;
   }
   return "";
 }
