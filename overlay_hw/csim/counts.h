@@ -1,0 +1,85 @@
+#ifndef XRUN_OVERLAY_HW_CSIM_COUNTS_H_
+#define XRUN_OVERLAY_HW_CSIM_COUNTS_H_
+
+// What C-sim counts: iterations of the engines' loops and accesses of memory ports. An engine's stages (an array, a
+// port's client, an output stage) run side by side in hardware and one after the other here: each counts its own
+// iterations of a unit of work (a pixel group, a block of output columns, a row), and the unit takes as many cycles as
+// its longest stage.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace xrun {
+namespace hw {
+namespace csim {
+
+/// Stages of an engine; what they are is said where they count.
+enum Stage : int { kStage0, kStage1, kStage2, kStage3, kStage4, kStages };
+
+struct LoopCounts {
+  uint64_t cycles = 0;  ///< iterations as above, without the fixed fill and drain
+  uint64_t stage[kStages] = {};
+  uint64_t iteration = 0;      ///< counts up with every iteration; ports compare it
+  std::deque<uint64_t> array;  ///< steps of pixel groups whose results are still on their way through the chain
+
+  void Iterate(Stage s) {
+    ++stage[s];
+    ++iteration;
+  }
+  uint64_t Longest() const {
+    uint64_t most = 0;
+    for (uint64_t s : stage) most = s > most ? s : most;
+    return most;
+  }
+  uint64_t TakeLongest() {
+    const uint64_t most = Longest();
+    for (uint64_t& s : stage) s = 0;
+    return most;
+  }
+  /// The stages of a unit end: it took as long as the longest.
+  void EndUnit() { cycles += TakeLongest(); }
+  void Reset() {
+    for (uint64_t& s : stage) s = 0;
+    cycles = 0;
+    array.clear();
+  }
+};
+
+/// Of the engine this thread runs.
+inline LoopCounts& Counts() {
+  static thread_local LoopCounts counts;
+  return counts;
+}
+
+/// Accesses of one memory port by its banks: one a bank and iteration is what a port can do.
+class PortCount {
+ public:
+  explicit PortCount(size_t banks) : last_(banks, ~uint64_t{0}) {}
+  void Access(size_t bank) {
+    ++accesses;
+    uint64_t& last = last_[bank];
+    if (last == Counts().iteration) ++violations;
+    last = Counts().iteration;
+  }
+  uint64_t accesses = 0;
+  uint64_t violations = 0;  ///< iterations in which a bank was accessed once more than it can be
+
+ private:
+  std::vector<uint64_t> last_;
+};
+
+#ifdef XRUN_HW_MUTATIONS
+/// Test builds only: the change to an engine that is switched on; 0: none.
+inline int& Mutation() {
+  static int mutation = 0;
+  return mutation;
+}
+#endif
+
+}  // namespace csim
+}  // namespace hw
+}  // namespace xrun
+
+#endif  // XRUN_OVERLAY_HW_CSIM_COUNTS_H_
