@@ -26,6 +26,8 @@ import subprocess
 import sys
 
 SKIPPED = 77
+RULES = ("unknown-pragma", "retired-pragma", "unknown-option", "unknown-variable", "interface-macro", "top-linkage",
+         "port-interface", "port-mode")
 CLANG = "clang++-16"
 
 Finding = collections.namedtuple("Finding", "where rule text")

@@ -6,7 +6,7 @@
 Only what the named tops reach counts, except for pointer casts, which are looked for in every function of the file.
 One line a finding, `file:line: [rule] text`; exit code 0 clean, 1 findings, 77 clang-16 or opt-16 is missing.
 
-Rules: compile, system-call, indirect-call, recursion, vla, float, static-constructor, pointer-cast, loop.
+The rules' names are in RULES.
 A loop whose trip count cannot be computed when it begins is a finding unless the line of its `for` or `while`, or the
 one above, has a comment `// unbounded: REASON`. Functions named xrun_lint_* stand for ports and count as hardware.
 """
@@ -21,6 +21,8 @@ import sys
 import tempfile
 
 SKIPPED = 77
+RULES = ("compile", "system-call", "indirect-call", "recursion", "vla", "float", "static-constructor", "pointer-cast",
+         "loop")
 CLANG, OPT = "clang++-16", "opt-16"
 
 # Intrinsics that are wires, comparators, adders or copies of known size; all others count as calls to the system.
