@@ -48,6 +48,14 @@ Temporary* Register(const std::string& path) {
   return node;
 }
 
+/// With its slash; empty for the working directory.
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+std::string DescriptorPath(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 void Unregister(void* registration) {
   if (registration == nullptr) return;
   auto* node = static_cast<Temporary*>(registration);
@@ -63,7 +71,7 @@ void RemoveTemporaries() noexcept {
   }
 }
 
-Result<AtomicFile> AtomicFile::Create(const std::string& path) {
+Result<AtomicFile> AtomicFile::Create(const std::string& path, bool nameless) {
   AtomicFile file;
   file.path_ = path;
   if (path.empty()) return Failure{"the name of the file to write is empty", ""};
@@ -86,20 +94,13 @@ Result<AtomicFile> AtomicFile::Create(const std::string& path) {
       free(resolved);
     }
   }
-  const size_t slash = file.target_.rfind('/');
-  const std::string directory = slash == std::string::npos ? "" : file.target_.substr(0, slash + 1);
-  static std::atomic<uint32_t> counter{0};
-  int error = EEXIST;
-  for (int attempt = 0; attempt < 100 && error == EEXIST; ++attempt) {
-    // Short and independent of the target's name, which may already be as long as the file system allows.
-    file.temporary_ = directory + ".xrun-" + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".tmp";
-    file.registration_ = Register(file.temporary_);
-    file.fd_ = open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    error = file.fd_ < 0 ? errno : 0;
-    if (file.fd_ < 0) {
-      Unregister(std::exchange(file.registration_, nullptr));
-      file.temporary_.clear();
-    }
+  const std::string directory = DirectoryOf(file.target_);
+  int error = 0;
+  if (nameless) file.fd_ = open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  file.nameless_ = file.fd_ >= 0 && access(DescriptorPath(file.fd_).c_str(), F_OK) == 0;
+  if (!file.nameless_) {
+    if (file.fd_ >= 0) close(file.fd_);
+    error = file.OpenTemporary();
   }
   if (error != 0) {
     return Failure{path + ": cannot be written: " + SystemReason(error),
@@ -111,11 +112,47 @@ Result<AtomicFile> AtomicFile::Create(const std::string& path) {
   return file;
 }
 
+/// Takes a free temporary name in the target's directory, by `make` (0 or an errno); the name is registered first.
+template <typename Make>
+int AtomicFile::TakeName(Make&& make) {
+  static std::atomic<uint32_t> counter{0};
+  int error = EEXIST;
+  for (int attempt = 0; attempt < 100 && error == EEXIST; ++attempt) {
+    // Short and independent of the target's name, which may already be as long as the file system allows.
+    temporary_ = DirectoryOf(target_) + ".xrun-" + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".tmp";
+    registration_ = Register(temporary_);
+    error = make(temporary_.c_str());
+    if (error != 0) {
+      Unregister(std::exchange(registration_, nullptr));
+      temporary_.clear();
+    }
+  }
+  return error;
+}
+
+int AtomicFile::OpenTemporary() {
+  return TakeName([this](const char* name) {
+    fd_ = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return fd_ < 0 ? errno : 0;
+  });
+}
+
+/// A nameless file gets its name: the target's if that is free, else a temporary one to be renamed.
+int AtomicFile::GiveName() {
+  const std::string descriptor = DescriptorPath(fd_);
+  const auto link = [&](const char* name) {
+    return linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0 ? errno : 0;
+  };
+  const int error = link(target_.c_str());
+  return error == EEXIST ? TakeName(link) : error;
+}
+
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
       target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
       registration_(std::exchange(other.registration_, nullptr)),
+      nameless_(other.nameless_),
       fd_(std::exchange(other.fd_, -1)),
       written_(other.written_) {}
 
@@ -132,9 +169,10 @@ Status AtomicFile::Write(const void* data, size_t size) {
     const ssize_t n = write(fd_, from, std::min<size_t>(size, 1U << 30));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      return Failure{path_ + ": writing failed after " + std::to_string(written_) +
-                         " bytes: " + SystemReason(n < 0 ? errno : ENOSPC),
-                     temporary_.empty() ? "" : "nothing was left behind; an older file of this name is unchanged"};
+      return Failure{
+          path_ + ": writing failed after " + std::to_string(written_) +
+              " bytes: " + SystemReason(n < 0 ? errno : ENOSPC),
+          temporary_.empty() && !nameless_ ? "" : "nothing was left behind; an older file of this name is unchanged"};
     }
     from += n;
     size -= static_cast<size_t>(n);
@@ -146,8 +184,13 @@ Status AtomicFile::Write(const void* data, size_t size) {
 Status AtomicFile::Commit() {
   assert(fd_ >= 0);
   // Errors of delayed allocation (quota, network file systems) surface in fsync and close.
-  bool failed = !temporary_.empty() && fsync(fd_) != 0 && errno != EINVAL;  // EINVAL: nothing to flush there
+  const bool direct = temporary_.empty() && !nameless_;
+  bool failed = !direct && fsync(fd_) != 0 && errno != EINVAL;  // EINVAL: nothing to flush there
   int error = errno;
+  if (!failed && nameless_) {
+    error = GiveName();
+    failed = error != 0;
+  }
   if (close(std::exchange(fd_, -1)) != 0 && !failed) {
     failed = true;
     error = errno;

@@ -11,14 +11,16 @@
 
 namespace xrun {
 
-/// A file that appears under its name complete or not at all: bytes go to a temporary file in the same directory, which
-/// Commit() flushes to the disk and renames. Without Commit() the temporary is removed on destruction, and by
-/// RemoveTemporaries() when a signal ends the process. A symbolic link keeps pointing where it points; an existing file
-/// keeps its permissions. Devices and pipes (/dev/stdout) are written directly, as there is nothing to rename. Only a
-/// process that is killed outright (SIGKILL) while it writes leaves its temporary, `.xrun-PID-N.tmp`, behind.
+/// A file that appears under its name complete or not at all. Bytes go to a file without a name in the same directory,
+/// which Commit() flushes to the disk and gives its name, by way of a temporary name and a rename where it replaces a
+/// file; whatever ends the process before leaves nothing behind. File systems without nameless files (O_TMPFILE) get
+/// the temporary name from the start: without Commit() it is removed on destruction, and by RemoveTemporaries() when a
+/// signal ends the process; only SIGKILL leaves it there, `.xrun-PID-N.tmp`. A symbolic link keeps pointing where it
+/// points; an existing file keeps its permissions. Devices and pipes (/dev/stdout) are written directly.
 class AtomicFile {
  public:
-  static Result<AtomicFile> Create(const std::string& path);
+  /// `nameless` false: as where the file system has no nameless files.
+  static Result<AtomicFile> Create(const std::string& path, bool nameless = true);
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
@@ -29,10 +31,15 @@ class AtomicFile {
 
  private:
   AtomicFile() = default;
+  template <typename Make>
+  int TakeName(Make&& make);
+  int OpenTemporary();
+  int GiveName();
   std::string path_;       // as the user wrote it, for messages
   std::string target_;     // links resolved
-  std::string temporary_;  // empty when written directly
+  std::string temporary_;  // empty while the file has no name, and when written directly
   void* registration_ = nullptr;
+  bool nameless_ = false;  // given its name by Commit()
   int fd_ = -1;
   uint64_t written_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "runtime/io/suggest.h"
 #include "runtime/sim_device.h"
+#include "runtime/xrt_device.h"
 
 namespace xrun::runtime {
 namespace {
@@ -29,8 +30,12 @@ Result<std::shared_ptr<Device>> OpenDevice(const std::string& name) {
                    "the instruction-level simulator is device 'sim'"};
   }
   if (kind == "xrt") {
+#ifdef XRUN_HAVE_XRT
+    return OpenXrtDevice(name);
+#else
     return Failure{"device '" + name + "': this build has no XRT support",
-                   "the instruction-level simulator is device 'sim'"};
+                   "install libxrt-dev and build again; the instruction-level simulator is device 'sim'"};
+#endif
   }
   std::string hint = io::DidYouMean(kind, {"sim", "csim", "xrt"});
   if (hint.empty()) hint = "devices are sim, csim and xrt:N";

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -57,6 +58,8 @@ struct LaunchOptions {
   uint64_t cycle_limit = 0;
   /// Empty, or as long as the step's time marks (isa/time_marks.h): asks for them, in their order.
   std::span<uint64_t> time_marks;
+  /// Time the launch is worth; 0: no end. A device that cannot be aborted ends it by then.
+  std::chrono::nanoseconds time_limit{0};
 };
 
 enum class LaunchState : uint8_t {
@@ -72,6 +75,8 @@ struct LaunchOutcome {
   LaunchState state = LaunchState::kDone;
   /// Unless kDone: what happened, complete but for the step: engine, instruction, disassembly, ONNX node, cause.
   Failure failure;
+  /// Of a launch that was ended from outside, by abort or limit: where each engine stood; empty where not known.
+  std::string reached;
   /// Modelled or measured cycles where the device knows them, else 0.
   uint64_t cycles = 0;
 };
@@ -111,7 +116,7 @@ class Device {
   virtual Result<std::unique_ptr<LoadedProgram>> Load(std::shared_ptr<const Program> program) = 0;
 };
 
-/// "sim", "sim:CONFIG[,check][,reference]"; the grammar of api::Device::open.
+/// "sim", "sim:CONFIG[,check][,reference]", "xrt:N[,…]" (xrt_device.h); the grammar of api::Device::open.
 Result<std::shared_ptr<Device>> OpenDevice(const std::string& name);
 
 /// Whether `program` runs on `device`: the same functional configuration, no capability it lacks. The failure names the

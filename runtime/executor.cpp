@@ -1,5 +1,6 @@
 #include "runtime/executor.h"
 
+#include "isa/time_marks.h"
 #include "runtime/layout.h"
 
 namespace xrun::runtime {
@@ -46,6 +47,11 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
   }
   LaunchOptions options;
   options.abort = &lane.abort;
+  options.time_limit = lane.time_limit;
+  if (lane.ask_time_marks) {
+    lane.time_marks.assign(TimeMarksOf(plan.program->overlay_steps[index]).marks.size(), 0);
+    options.time_marks = lane.time_marks;
+  }
   lane.device_lane->Launch(index, {requests.data(), group.size()}, options, lane.outcome);
   if (lane.outcome.state != LaunchState::kDone) {
     lane.outcome.failure = std::move(lane.outcome.failure).In(StepText(*plan.program, index));
@@ -67,6 +73,7 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
 
 bool Execute(const Plan& plan, LaneState& lane, std::span<RequestState* const> group, const StepListener& listener) {
   lane.outcome.state = LaunchState::kDone;
+  lane.outcome.reached.clear();
   const auto& steps = plan.program->steps;
   for (uint32_t i = 0; i < steps.size(); ++i) {
     if (lane.abort.load(std::memory_order_relaxed)) {
@@ -74,6 +81,7 @@ bool Execute(const Plan& plan, LaneState& lane, std::span<RequestState* const> g
     }
     const auto begin = listener ? Clock::now() : Clock::time_point{};
     lane.outcome.cycles = 0;
+    lane.time_marks.clear();
     if (steps[i].kind == Step::Kind::kOverlay) {
       if (!LaunchStep(plan, lane, steps[i].index, group)) return false;
     } else {
@@ -81,7 +89,7 @@ bool Execute(const Plan& plan, LaneState& lane, std::span<RequestState* const> g
         cpu::RunOp(request->cpu_calls[steps[i].index].call, {lane.scratch.data(), lane.scratch.size()}, lane.workers);
       }
     }
-    if (listener) listener({i, group[0], Clock::now() - begin, lane.outcome.cycles});
+    if (listener) listener({i, group[0], Clock::now() - begin, lane.outcome.cycles, lane.time_marks});
   }
   return true;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "runtime/cpu/workers.h"
 #include "runtime/device.h"
@@ -23,7 +24,8 @@ struct ExecutedStep {
   uint32_t step = 0;  ///< index into Program::steps
   const RequestState* request = nullptr;
   std::chrono::nanoseconds host_time{0};
-  uint64_t cycles = 0;  ///< LaunchOutcome::cycles
+  uint64_t cycles = 0;                   ///< LaunchOutcome::cycles
+  std::span<const uint64_t> time_marks;  ///< of a launch, where they were asked for
 };
 using StepListener = std::function<void(const ExecutedStep&)>;
 
@@ -37,6 +39,9 @@ struct LaneState {
   cpu::Workers workers;
   AlignedMemory scratch;
   LaunchOutcome outcome;
+  std::chrono::nanoseconds time_limit{0};  ///< of each launch
+  bool ask_time_marks = false;
+  std::vector<uint64_t> time_marks;  ///< of the last launch
   std::atomic<bool> abort{false};
 
   std::array<RequestState*, kMaxGroup> group{};

@@ -32,14 +32,16 @@ struct StepEvent {
   std::chrono::nanoseconds host_time{0};  ///< rearranging included
   uint64_t cycles = 0;                    ///< of the launch where the device knows them, else 0
   std::span<const uint8_t> workspace;     ///< of an overlay step: where its watches lie
+  std::span<const uint64_t> time_marks;   ///< of an overlay step, where asked for: isa/time_marks.h
   /// Memory of tensor `index` in the model's layout; empty for tensors that exist only in the overlay's. Valid in this
   /// call only: the memory is used again.
   std::function<std::span<const uint8_t>(uint32_t index)> tensor;
 };
 
 /// From now on each launch carries one request, and `observer` is told of every step, on the thread that executes it.
-/// To be set while no request is under way.
-XRUN_API void SetStepObserver(api::Session& session, std::function<void(const StepEvent&)> observer);
+/// To be set while no request is under way. With `time_marks` launches make them (the simulator then models each).
+XRUN_API void SetStepObserver(api::Session& session, std::function<void(const StepEvent&)> observer,
+                              bool time_marks = false);
 
 /// An int8 tensor in the overlay's layout, a watch in a workspace say, in the model's.
 XRUN_API std::vector<int8_t> UnpackTensor(const BufferLayout& layout, const HardwareConfig& config,

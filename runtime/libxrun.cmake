@@ -2,6 +2,7 @@
 #   xrun          the shared library that users link: hidden symbols but for the API
 #   xrun_runtime  a static one for tests of the insides
 find_package(Threads REQUIRED)
+include(${CMAKE_CURRENT_LIST_DIR}/xrt.cmake)
 
 add_library(xrun_runtime STATIC
   arguments.cpp
@@ -20,6 +21,11 @@ target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRE
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
                       PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+if(TARGET xrun_xrt)
+  target_sources(xrun_runtime PRIVATE xrt_board.cpp xrt_device.cpp xrt_lane.cpp)
+  target_compile_definitions(xrun_runtime PRIVATE XRUN_HAVE_XRT)
+  target_link_libraries(xrun_runtime PUBLIC xrun_xrt)
+endif()
 # Per-element loops that the compiler vectorises.
 set_source_files_properties(quantize.cpp PROPERTIES COMPILE_OPTIONS "-O3;-fno-trapping-math")
 set_source_files_properties(layout.cpp PROPERTIES COMPILE_OPTIONS "-O3")
@@ -31,6 +37,9 @@ set_target_properties(xrun PROPERTIES
   LINKER_LANGUAGE CXX)
 target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+if(TARGET xrun_xrt)
+  target_link_libraries(xrun PRIVATE xrun_xrt)
+endif()
 # Only the API leaves the library, whatever its objects and the static libraries inside define; nothing is left undefined.
 target_link_options(xrun PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)
 set_target_properties(xrun PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/libxrun.map)

@@ -104,29 +104,32 @@ std::shared_ptr<const Program> ProgramOf(const api::Program& program) { return A
 
 api::Program WrapProgram(std::shared_ptr<const Program> program) { return Access::Make(std::move(program)); }
 
-void SetStepObserver(api::Session& session, std::function<void(const StepEvent&)> observer) {
+void SetStepObserver(api::Session& session, std::function<void(const StepEvent&)> observer, bool time_marks) {
   auto& impl = Access::Of(session);
   if (!observer) return impl.scheduler->SetListener(nullptr);
-  impl.scheduler->SetListener([observer = std::move(observer)](const runtime::ExecutedStep& executed) {
-    const runtime::RequestState& request = *executed.request;
-    const runtime::Plan& plan = *request.plan;
-    const Step& step = plan.program->steps[executed.step];
-    StepEvent event;
-    event.step = executed.step;
-    event.host_time = executed.host_time;
-    event.cycles = executed.cycles;
-    if (step.kind == Step::Kind::kOverlay) {
-      const uint64_t bytes = plan.program->overlay_steps[step.index].workspace_bytes;
-      auto status = request.device_memory->SyncFromDevice(plan.workspace_offset, bytes);
-      if (status.ok()) event.workspace = request.device_memory->host().subspan(plan.workspace_offset, bytes);
-    }
-    event.tensor = [&](uint32_t index) -> std::span<const uint8_t> {
-      const runtime::Plan::Tensor& tensor = plan.tensors[index];
-      if (!tensor.on_host && tensor.constant == nullptr) return {};
-      return {static_cast<const uint8_t*>(request.HostData(index)), tensor.bytes};
-    };
-    observer(event);
-  });
+  impl.scheduler->SetListener(
+      [observer = std::move(observer)](const runtime::ExecutedStep& executed) {
+        const runtime::RequestState& request = *executed.request;
+        const runtime::Plan& plan = *request.plan;
+        const Step& step = plan.program->steps[executed.step];
+        StepEvent event;
+        event.step = executed.step;
+        event.host_time = executed.host_time;
+        event.cycles = executed.cycles;
+        event.time_marks = executed.time_marks;
+        if (step.kind == Step::Kind::kOverlay) {
+          const uint64_t bytes = plan.program->overlay_steps[step.index].workspace_bytes;
+          auto status = request.device_memory->SyncFromDevice(plan.workspace_offset, bytes);
+          if (status.ok()) event.workspace = request.device_memory->host().subspan(plan.workspace_offset, bytes);
+        }
+        event.tensor = [&](uint32_t index) -> std::span<const uint8_t> {
+          const runtime::Plan::Tensor& tensor = plan.tensors[index];
+          if (!tensor.on_host && tensor.constant == nullptr) return {};
+          return {static_cast<const uint8_t*>(request.HostData(index)), tensor.bytes};
+        };
+        observer(event);
+      },
+      time_marks);
 }
 
 std::vector<int8_t> UnpackTensor(const BufferLayout& layout, const HardwareConfig& config,

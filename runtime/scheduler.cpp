@@ -30,6 +30,7 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Device> dev
   for (uint32_t i = 0; i < options.lanes; ++i) {
     XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(options.group));
     scheduler->lanes_.push_back(std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads));
+    scheduler->lanes_.back()->time_limit = options.timeout;
     scheduler->ReturnLane(scheduler->lanes_.back().get());
   }
   for (uint32_t i = 0; i < options.in_flight; ++i) {
@@ -164,9 +165,10 @@ void Scheduler::Cancel(RequestState* request) {
   }
 }
 
-void Scheduler::SetListener(StepListener listener) {
+void Scheduler::SetListener(StepListener listener, bool time_marks) {
   const Lock lock(mutex_);
   listener_ = std::move(listener);
+  for (const auto& lane : lanes_) lane->ask_time_marks = time_marks;
 }
 
 void Scheduler::Enqueue(RequestState* request) {
@@ -265,7 +267,7 @@ void Scheduler::RunGroup(LaneState* lane, Lock& lock) {
 void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
   for (;;) {
     if (request->cancelled || request->timed_out) {
-      FailEarly(request);
+      FailEarly(request, lane->outcome.reached);
       break;
     }
     lane->abort.store(false, std::memory_order_relaxed);
@@ -273,6 +275,8 @@ void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
     const bool ok = Execute(*plan_, *lane, {&request, 1}, listener_);
     lock.lock();
     if (ok) break;
+    // Its time is over, however the launch ended.
+    if (request->timed_out) continue;
     // An abort was meant for this request, or for another of its group: then this one starts again.
     if (lane->outcome.state == LaunchState::kAborted) continue;
     request->failed = true;
@@ -284,14 +288,17 @@ void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
   Complete(request, lock);
 }
 
-void Scheduler::FailEarly(RequestState* request) {
+void Scheduler::FailEarly(RequestState* request, const std::string& reached) {
   request->failed = true;
   const std::string where = request->phase == Phase::kQueued ? "while it waited for its turn" : "while it was running";
   if (request->timed_out) {
     request->code = api::ErrorCode::kTimeout;
-    request->failure = {
-        "request not done after " + Seconds(options_.timeout) + ", the session's timeout; it ended " + where,
-        "raise the session's timeout, or keep fewer requests in flight"};
+    request->failure = {"request not done after " + Seconds(options_.timeout) + ", the session's timeout; it ended " +
+                            where + (reached.empty() ? "" : "; reached: " + reached),
+                        reached.empty()
+                            ? "raise the session's timeout, or keep fewer requests in flight"
+                            : "raise the session's timeout, keep fewer requests in flight, or look at the device "
+                              "(xquery --doctor): power, heat or a wrong clock make launches hang"};
   } else {
     request->code = api::ErrorCode::kCancelled;
     request->failure = {"request cancelled " + where, ""};

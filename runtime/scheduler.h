@@ -54,8 +54,9 @@ class Scheduler {
   /// Submit and Wait, on this thread where possible.
   void RunNow(RequestState* request);
 
-  /// For tools: from now on each launch carries one request and the listener is told of its steps.
-  void SetListener(StepListener listener);
+  /// For tools: from now on each launch carries one request and the listener is told of its steps, with time marks if
+  /// asked for.
+  void SetListener(StepListener listener, bool time_marks = false);
 
   const Plan& plan() const { return *plan_; }
   uint32_t in_flight() const { return options_.in_flight; }
@@ -80,7 +81,8 @@ class Scheduler {
   void RunGroup(LaneState* lane, Lock& lock);
   void RunAlone(LaneState* lane, RequestState* request, Lock& lock);
   void Complete(RequestState* request, Lock& lock);
-  void FailEarly(RequestState* request);
+  /// `reached`: LaunchOutcome's, of the launch that was ended for it.
+  void FailEarly(RequestState* request, const std::string& reached = {});
   void Expire(Clock::time_point now, Clock::time_point& next);
 
   const std::shared_ptr<Device> device_;

@@ -118,7 +118,7 @@ struct Machine::State {
 
   MachineState memory;
   const Kernels* kernels;
-  std::array<uint8_t, kStatusPageBytes> status_head{};
+  std::array<uint8_t, launch::kStatusPageBytes> status_head{};
   std::unique_ptr<OrderTracker> order;  ///< made by the first kFull run
 
   // The launch under way.
@@ -260,7 +260,7 @@ Machine::State::Progress Machine::State::Advance(Engine engine) {
   for (uint8_t from = 0; from < kEngines; ++from) {
     if ((p.wait >> from & 1) != 0 && tokens[from][engine] == 0) e.waiting |= 1U << from;
   }
-  if (p.acquire > ring_free) e.waiting |= kWaitingRing;
+  if (p.acquire > ring_free) e.waiting |= launch::kWaitingRing;
   if (e.waiting != 0) return Progress::kBlocked;
   for (uint8_t from = 0; from < kEngines; ++from) tokens[from][engine] -= p.wait >> from & 1;
   ring_free -= p.acquire;
@@ -288,7 +288,7 @@ std::string Machine::State::DescribeDeadlock() const {
       text += e.unsent != 0 ? " a full counter of " : " a token from ";
       text += EngineName(static_cast<Engine>(from));
     }
-    if ((e.waiting & kWaitingRing) != 0) text += " free rows of the weight ring";
+    if ((e.waiting & launch::kWaitingRing) != 0) text += " free rows of the weight ring";
     text += ';';
   }
   text.pop_back();
@@ -298,7 +298,7 @@ std::string Machine::State::DescribeDeadlock() const {
 Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchRequest> launch,
                            const RunOptions& run_options, LaunchReport* out) {
   const std::span<uint8_t> page = run_options.status_page;
-  if (!page.empty() && page.size() != kStatusPageBytes) {
+  if (!page.empty() && page.size() != launch::kStatusPageBytes) {
     return Failure{"the status page has " + std::to_string(page.size()) + " bytes, not 4096", ""};
   }
   if (!(prepared.config() == memory.config)) {
@@ -321,7 +321,7 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
     if (out != nullptr) *out = report;
     return {};
   }
-  if (!page.empty()) WriteStatusState(page, LaunchState::kRunning, Trap::kNone, 0, 0);
+  if (!page.empty()) WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
 
   step = &prepared;
   requests = launch;
@@ -390,7 +390,7 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
           page, static_cast<Engine>(e),
           {mine ? report.trap.trap : Trap::kNone, engines[e].request, engines[e].completed, engines[e].waiting});
     }
-    WriteStatusState(page, trapped ? LaunchState::kTrapped : LaunchState::kDone, report.trap.trap,
+    WriteStatusState(page, trapped ? launch::State::kTrapped : launch::State::kDone, report.trap.trap,
                      report.requests_completed, report.cycles);
   }
   if (out != nullptr) *out = report;
@@ -409,7 +409,7 @@ Status Machine::Run(const PreparedStep& step, std::span<const LaunchRequest> req
 }
 
 Status Machine::Identify(std::span<uint8_t> status_page) const {
-  if (status_page.size() != kStatusPageBytes) {
+  if (status_page.size() != launch::kStatusPageBytes) {
     return Failure{"the status page has " + std::to_string(status_page.size()) + " bytes, not 4096", ""};
   }
   std::copy(state_->status_head.begin(), state_->status_head.end(), status_page.begin());

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""SIGINT and SIGTERM end a tool at work, and one that is writing, without leaving a file behind.
+"""SIGINT, SIGTERM and SIGKILL end a tool at work, and one that is writing, without leaving a file behind.
 
     interrupt_test.py --bin build/bin
 
-A tool is stopped once while it works (its handlers are set, there is no output yet), and once while a temporary file
-stands in the folder. Each time it must have died of that signal (a shell says 130 and 143), have said so in one line, and
-the folder must hold what it held before, or the whole output if the signal came too late.
+A tool is stopped once while it works (its handlers are set, there is no output yet), and once while it writes: it has a
+file without a name open in the folder, or a temporary one stands there. Each time it must have died of that signal (a
+shell says 130, 143 and 137), have said so in one line unless it was killed outright, and the folder must hold what it held
+before, or the whole output if the signal came too late.
 """
 
 import argparse
@@ -43,6 +44,18 @@ def handles(process, number):
     return bool(caught) and int(caught[0].split()[1], 16) >> (number - 1) & 1 == 1
 
 
+def writes(process, folder):
+    """Whether the process has an output open that is not there yet."""
+    if any(name.startswith(".xrun-") for name in os.listdir(folder)):
+        return True
+    try:
+        descriptors = pathlib.Path(f"/proc/{process.pid}/fd")
+        links = [os.readlink(entry) for entry in descriptors.iterdir()]
+    except OSError:
+        return False
+    return any(link.startswith(f"{folder}/#") and link.endswith("(deleted)") for link in links)
+
+
 def wait_until(condition, process):
     """False when the process ended first. Polls as fast as it can: writing is short."""
     end = time.monotonic() + 60
@@ -59,7 +72,8 @@ def stop(command, folder, number, ready):
     """Runs the command, sends the signal when ready; None when it ended before, otherwise what is wrong."""
     before = set(os.listdir(folder))
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if wait_until(lambda: handles(process, number), process) and wait_until(lambda: ready(folder), process):
+    caught = signal.SIGTERM if number == signal.SIGKILL else number
+    if wait_until(lambda: handles(process, caught), process) and wait_until(lambda: ready(process), process):
         process.send_signal(number)
     _, said = process.communicate(timeout=60)
     left = set(os.listdir(folder)) - before
@@ -71,7 +85,8 @@ def stop(command, folder, number, ready):
     problems = []
     if process.returncode != -number:
         problems.append(f"exit code {process.returncode}")
-    if not said.endswith(f"{command[0].name}: error: interrupted; no file is half written\n") or said.count("error") != 1:
+    last = f"{command[0].name}: error: interrupted; no file is half written\n"
+    if number != signal.SIGKILL and not (said.endswith(last) and said.count("error") == 1):
         problems.append(f"said {said!r}")
     if half:
         problems.append(f"left behind {', '.join(sorted(half))}")
@@ -85,7 +100,7 @@ def main():
     failed = 0
     # In the build folder, on a disk: in memory a file is written too fast to be met.
     with tempfile.TemporaryDirectory(dir=tools.parent) as scratch:
-        folder = pathlib.Path(scratch)
+        folder = pathlib.Path(scratch).resolve()
         shutil.copy(MODEL, folder / "model.onnx")
         write_samples(folder / "samples.npy")
         program = folder / "program.xprog"
@@ -101,11 +116,11 @@ def main():
             "xcompile": ["model.onnx", "--arch", "B4096", "-o", "out.xprog"] + few,
             "xinfer": ["program.xprog", "-i", "samples.npy", "-o", "out.npy"],
         }
-        writing = lambda place: any(name.startswith(".xrun-") for name in os.listdir(place))
+        writing = lambda process: writes(process, folder)
         for name in work:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
                 cases = {
-                    "working": lambda: stop([tools / name] + work[name], folder, number, lambda place: True),
+                    "working": lambda: stop([tools / name] + work[name], folder, number, lambda process: True),
                     "writing": lambda: next((found for found in (stop([tools / name] + write[name], folder, number, writing)
                                                                  for _ in range(ATTEMPTS)) if found is not None), None),
                 }

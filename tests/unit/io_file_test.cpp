@@ -21,17 +21,23 @@ TEST(AtomicFile, ReplacesWholeOrNotAtAll) {
   const TemporaryDirectory directory;
   const std::string path = directory / "out";
   ASSERT_RESULT_OK(WriteFileAtomically(path, std::string_view("old")));
-  {
-    auto file = AtomicFile::Create(path);
+  for (const bool nameless : {true, false}) {
+    auto file = AtomicFile::Create(path, nameless);
     ASSERT_RESULT_OK(file);
     ASSERT_RESULT_OK(file->Write("new", 3));
     EXPECT_EQ(Slurp(path), "old");
-    EXPECT_EQ(directory.entries(), 2U);
+    EXPECT_EQ(directory.entries(), nameless ? 1U : 2U);
   }
   EXPECT_EQ(Slurp(path), "old");
   EXPECT_EQ(directory.entries(), 1U);
   ASSERT_RESULT_OK(WriteFileAtomically(path, std::string_view("new")));
   EXPECT_EQ(Slurp(path), "new");
+  EXPECT_EQ(directory.entries(), 1U);
+  auto named = AtomicFile::Create(path, false);
+  ASSERT_RESULT_OK(named);
+  ASSERT_RESULT_OK(named->Write("newer", 5));
+  ASSERT_RESULT_OK(named->Commit());
+  EXPECT_EQ(Slurp(path), "newer");
   EXPECT_EQ(directory.entries(), 1U);
 }
 
@@ -78,8 +84,8 @@ TEST(AtomicFile, NamesWhatCannotBeWritten) {
 TEST(AtomicFile, SignalsRemoveTemporaries) {
   const TemporaryDirectory directory;
   {
-    auto first = AtomicFile::Create(directory / "a");
-    auto second = AtomicFile::Create(directory / "b");
+    auto first = AtomicFile::Create(directory / "a", false);
+    auto second = AtomicFile::Create(directory / "b", false);
     ASSERT_TRUE(first.ok() && second.ok());
     ASSERT_RESULT_OK(first->Commit());
     EXPECT_EQ(directory.entries(), 2U);

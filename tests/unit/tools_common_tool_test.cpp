@@ -173,14 +173,14 @@ TEST(Tool, VerbosityAndProgress) {
 
 TEST(Tool, SignalsLeaveNoTemporaries) {
   const TemporaryDirectory directory;
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGKILL}) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       Tool tool("xdemo", "A tool for tests.");
       const char* argv[] = {"xdemo"};
       _exit(tool.Run(1, argv, [&]() -> Status {
-        XRUN_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(directory / "out"));
+        XRUN_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(directory / "out", signal == SIGKILL));
         XRUN_RETURN_IF_ERROR(file.Write("half", 4));
         std::raise(signal);
         return file.Commit();

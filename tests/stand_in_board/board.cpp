@@ -1,0 +1,513 @@
+#include "tests/stand_in_board/board.h"
+
+#include <sys/mman.h>
+#include <xclbin.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+#include "simulator/prepared.h"
+#include "simulator/status_page.h"
+
+namespace xrun::stand_in {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+/// Cycle limits above are only kept by launches that stall: below, the simulator's timing model is asked.
+constexpr double kModelledLimitSeconds = 0.05;
+
+[[noreturn]] void Fail(int code, const std::string& what) {
+  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
+}
+
+uint64_t RoundUp(uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+std::span<const uint8_t> SectionOf(const axlf* image, axlf_section_kind kind) {
+  for (uint32_t i = 0; i < image->m_header.m_numSections; ++i) {
+    const axlf_section_header& header = image->m_sections[i];
+    if (header.m_sectionKind != static_cast<uint32_t>(kind)) continue;
+    return {reinterpret_cast<const uint8_t*>(image) + header.m_sectionOffset, header.m_sectionSize};
+  }
+  Fail(EINVAL, "the xclbin lacks a section that it needs");
+}
+
+/// Registers of a launch, from a unit's register file.
+struct Launch {
+  explicit Launch(const std::array<uint32_t, 64>& r)
+      : program(Wide(r, launch::kRegProgram)),
+        weights(Wide(r, launch::kRegWeights)),
+        requests(Wide(r, launch::kRegRequests)),
+        status(Wide(r, launch::kRegStatus)),
+        count(r[launch::kRegRequestCount / 4]),
+        cycle_limit(Wide(r, launch::kRegCycleLimit)),
+        flags(r[launch::kRegFlags / 4]) {}
+  static uint64_t Wide(const std::array<uint32_t, 64>& r, uint32_t at) {
+    return r[at / 4] | uint64_t{r[at / 4 + 1]} << 32;
+  }
+  uint64_t program, weights, requests, status;
+  uint32_t count;
+  uint64_t cycle_limit;
+  uint32_t flags;
+};
+
+}  // namespace
+
+const char* Name(Fault fault) {
+  constexpr std::array<const char*, kFaults> kNames = {
+      "hang",    "stall",    "error state", "lost completion", "corrupt output", "refused allocation",
+      "removal", "busy unit"};
+  return kNames[static_cast<size_t>(fault)];
+}
+
+BoardOptions BoardOptions::Parse(const std::string& text) {
+  BoardOptions options;
+  for (std::string rest = text; !rest.empty();) {
+    const std::string word = rest.substr(0, rest.find(','));
+    rest.erase(0, word.size() + 1);
+    const size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    if (equals == std::string::npos) Fail(EINVAL, "XRUN_STAND_IN: '" + word + "' has no value");
+    const uint64_t value = std::strtoull(word.c_str() + equals + 1, nullptr, 10);
+    if (key == "latency_us") {
+      options.latency = std::chrono::microseconds(value);
+    } else if (key == "dram_mbytes") {
+      options.dram_bytes_per_second = value * 1000000;
+    } else {
+      Fail(EINVAL, "XRUN_STAND_IN: unknown option '" + key + "'");
+    }
+  }
+  return options;
+}
+
+Board& Board::Get() {
+  static Board* board = new Board;
+  return *board;
+}
+
+Board::Board() {
+  if (const char* text = std::getenv("XRUN_STAND_IN")) options_ = BoardOptions::Parse(text);
+}
+
+void Board::SetOptions(const BoardOptions& options) {
+  const std::lock_guard lock(mutex_);
+  options_ = options;
+}
+
+void Board::Inject(Fault fault, uint32_t skip) {
+  const std::lock_guard lock(mutex_);
+  faults_.emplace_back(fault, skip);
+}
+
+std::optional<Fault> Board::TakeFault(bool launch) {
+  const std::lock_guard lock(mutex_);
+  if (faults_.empty()) return std::nullopt;
+  auto& [fault, skip] = faults_.front();
+  if ((fault != Fault::kRefuseAllocation) != launch) return std::nullopt;
+  if (skip > 0) {
+    --skip;
+    return std::nullopt;
+  }
+  const Fault taken = fault;
+  faults_.pop_front();
+  ++faults_happened_;
+  return taken;
+}
+
+void Board::Repair() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+  removed_ = false;
+  for (const auto& unit : units_) {
+    const std::lock_guard unit_lock(unit->mutex);
+    unit->reset = true;
+    unit->wake.notify_all();
+  }
+}
+
+BoardCounts Board::counts() {
+  const std::lock_guard lock(mutex_);
+  BoardCounts counts = counts_;
+  for (const auto& unit : units_) {
+    const std::lock_guard unit_lock(unit->mutex);
+    counts.commands += unit->queue.size() + (unit->busy ? 1 : 0);
+  }
+  return counts;
+}
+
+std::vector<uint64_t> Board::launches() {
+  const std::lock_guard lock(mutex_);
+  std::vector<uint64_t> launches;
+  for (const auto& unit : units_) {
+    const std::lock_guard unit_lock(unit->mutex);
+    launches.push_back(unit->launches);
+  }
+  return launches;
+}
+
+// Memory and contexts ------------------------------------------------------------------------------------------------
+
+void Board::Load(const axlf* image) {
+  const std::lock_guard lock(mutex_);
+  if (config_ && std::memcmp(uuid_.data(), image->m_header.uuid, uuid_.size()) == 0) return;
+  if (counts_.contexts != 0) Fail(EBUSY, "an xclbin is in use");
+  if (counts_.buffers != 0) Fail(EBUSY, "buffers of another xclbin are in use");
+  const auto json = SectionOf(image, USER_METADATA);
+  auto config = ConfigFromJson({reinterpret_cast<const char*>(json.data()), json.size()}, "xclbin");
+  if (!config.ok()) Fail(EINVAL, "USER_METADATA: " + config.failure().ToString());
+  StopUnits();
+  config_ = std::move(config).value();
+  std::copy_n(image->m_header.uuid, uuid_.size(), uuid_.begin());
+
+  if (memory_ != nullptr) ::munmap(memory_, memory_bytes_);
+  banks_.clear();
+  const auto topology = SectionOf(image, MEM_TOPOLOGY);
+  int32_t count = 0;
+  std::memcpy(&count, topology.data(), sizeof(count));
+  memory_bytes_ = 0;
+  for (int32_t i = 0; i < count; ++i) {
+    mem_data data;
+    std::memcpy(&data, topology.data() + offsetof(mem_topology, m_mem_data) + sizeof(data) * static_cast<size_t>(i),
+                sizeof(data));
+    Bank bank;
+    bank.base = data.m_base_address;
+    bank.bytes = data.m_size * 1024;
+    // The first page stays free: address 0 is nobody's.
+    bank.free[bank.base + kPage] = bank.bytes - kPage;
+    banks_.push_back(bank);
+    memory_bytes_ = std::max(memory_bytes_, bank.base + bank.bytes);
+  }
+  memory_ = static_cast<uint8_t*>(
+      ::mmap(nullptr, memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  if (memory_ == MAP_FAILED) Fail(errno, "memory of the banks");
+
+  const auto layout = SectionOf(image, IP_LAYOUT);
+  std::memcpy(&count, layout.data(), sizeof(count));
+  for (int32_t i = 0; i < count; ++i) {
+    units_.push_back(std::make_unique<Unit>(*config_));
+    Unit* unit = units_.back().get();
+    unit->thread = std::thread([this, unit] { UnitLoop(*unit); });
+  }
+}
+
+void Board::StopUnits() {
+  for (const auto& unit : units_) {
+    {
+      const std::lock_guard lock(unit->mutex);
+      unit->stop = unit->reset = true;
+    }
+    unit->wake.notify_all();
+    unit->thread.join();
+  }
+  units_.clear();
+}
+
+void Board::CheckAlive(uint64_t epoch) const {
+  if (removed_ || epoch != epoch_) Fail(ENODEV, "the device is gone");
+}
+
+void Board::OpenContext(const unsigned char* uuid, unsigned unit, bool shared) {
+  const std::lock_guard lock(mutex_);
+  if (!config_ || std::memcmp(uuid_.data(), uuid, uuid_.size()) != 0) Fail(EBUSY, "another xclbin is loaded");
+  if (unit != ~0U) {
+    if (unit >= units_.size()) Fail(EINVAL, "no such unit");
+    Unit& u = *units_[unit];
+    if (u.exclusive || (!shared && u.contexts != 0)) Fail(EBUSY, "the unit is in exclusive use");
+    ++u.contexts;
+    u.exclusive = !shared;
+  }
+  ++counts_.contexts;
+}
+
+void Board::CloseContext(unsigned unit, uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  if (epoch != epoch_) return;
+  if (unit < units_.size()) {
+    --units_[unit]->contexts;
+    units_[unit]->exclusive = false;
+  }
+  --counts_.contexts;
+}
+
+uint64_t Board::Allocate(uint32_t bank, uint64_t bytes) {
+  if (TakeFault(false) == Fault::kRefuseAllocation) throw std::bad_alloc();
+  const std::lock_guard lock(mutex_);
+  if (bank >= banks_.size()) Fail(EINVAL, "no such memory bank");
+  bytes = RoundUp(bytes);
+  auto& free = banks_[bank].free;
+  for (auto it = free.begin(); it != free.end(); ++it) {
+    if (it->second < bytes) continue;
+    const auto [address, size] = *it;
+    free.erase(it);
+    if (size > bytes) free[address + bytes] = size - bytes;
+    ++counts_.buffers;
+    counts_.bytes += bytes;
+    // What lay there before is no longer of use; whoever forgets to write it, reads this.
+    std::memset(memory_ + address, 0xA5, bytes);
+    return address;
+  }
+  throw std::bad_alloc();
+}
+
+void Board::Release(uint64_t address, uint64_t bytes, uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  bytes = RoundUp(bytes);
+  if (epoch == epoch_) {
+    --counts_.buffers;
+    counts_.bytes -= bytes;
+  }
+  for (Bank& bank : banks_) {
+    if (address < bank.base || address >= bank.base + bank.bytes) continue;
+    auto it = bank.free.emplace(address, bytes).first;
+    const auto next = std::next(it);
+    if (next != bank.free.end() && it->first + it->second == next->first) {
+      it->second += next->second;
+      bank.free.erase(next);
+    }
+    if (it != bank.free.begin()) {
+      const auto before = std::prev(it);
+      if (before->first + before->second == it->first) {
+        before->second += it->second;
+        bank.free.erase(it);
+      }
+    }
+  }
+}
+
+std::span<uint8_t> Board::Memory(uint64_t address, uint64_t bytes) {
+  if (memory_ == nullptr || address > memory_bytes_ || bytes > memory_bytes_ - address) {
+    Fail(EFAULT, "an address beyond the memory banks");
+  }
+  return {memory_ + address, bytes};
+}
+
+uint32_t Board::clock_mhz() {
+  const std::lock_guard lock(mutex_);
+  return config_ ? config_->clock_mhz : 0;
+}
+
+// Units --------------------------------------------------------------------------------------------------------------
+
+void Board::Submit(Command command) {
+  const std::lock_guard lock(mutex_);
+  const ert_start_kernel_cmd& packet = *command.packet;
+  Unit* best = nullptr;
+  size_t least = ~size_t{0};
+  for (size_t i = 0; i < units_.size(); ++i) {
+    if ((packet.cu_mask >> i & 1) == 0) continue;
+    const std::lock_guard unit_lock(units_[i]->mutex);
+    const size_t load = units_[i]->queue.size() + (units_[i]->busy ? 1 : 0);
+    if (load >= least) continue;
+    least = load;
+    best = units_[i].get();
+  }
+  if (best == nullptr) Fail(EINVAL, "a command for no unit");
+  const std::lock_guard unit_lock(best->mutex);
+  best->queue.push_back(std::move(command));
+  best->wake.notify_all();
+}
+
+uint32_t Board::ReadRegister(unsigned unit, uint32_t offset) {
+  const std::lock_guard lock(mutex_);
+  if (unit >= units_.size() || offset / 4 >= units_[unit]->registers.size()) Fail(EINVAL, "no such register");
+  const std::lock_guard unit_lock(units_[unit]->mutex);
+  return units_[unit]->registers[offset / 4];
+}
+
+void Board::WriteRegister(unsigned unit, uint32_t offset, uint32_t value) {
+  const std::lock_guard lock(mutex_);
+  if (unit >= units_.size() || offset / 4 >= units_[unit]->registers.size()) Fail(EINVAL, "no such register");
+  Unit& u = *units_[unit];
+  const std::lock_guard unit_lock(u.mutex);
+  u.registers[offset / 4] = value;
+  if (offset == launch::kRegFlags && (value & launch::kFlagAbort) != 0) {
+    u.abort = true;
+    u.wake.notify_all();
+  }
+}
+
+void Board::UnitLoop(Unit& unit) {
+  std::unique_lock lock(unit.mutex);
+  for (;;) {
+    unit.wake.wait(lock, [&] { return unit.stop || !unit.queue.empty(); });
+    if (unit.stop) return;
+    Command command = std::move(unit.queue.front());
+    unit.queue.pop_front();
+    unit.busy = true;
+    unit.reset = false;
+    unit.abort = false;
+    // The register map begins with the four control words; masks of further units stand before it.
+    const ert_start_kernel_cmd& packet = *command.packet;
+    const uint32_t words = packet.count - 1 - packet.extra_cu_masks;
+    for (uint32_t i = 4; i < words && i < unit.registers.size(); ++i) {
+      unit.registers[i] = packet.data[packet.extra_cu_masks + i];
+    }
+    lock.unlock();
+    ert_cmd_state state = ERT_CMD_STATE_ERROR;
+    try {
+      state = Execute(unit, command);
+    } catch (const std::exception&) {
+      // An address beyond memory: the bus answers with an error.
+    }
+    if (removed_ || command.epoch != epoch_) state = ERT_CMD_STATE_ABORT;
+    // The state, then the event: who sees the event must see the state.
+    const uint32_t header = command.packet->header & ~0xFU;
+    __atomic_store_n(&command.packet->header, header | static_cast<uint32_t>(state), __ATOMIC_RELEASE);
+    lock.lock();
+    ++unit.launches;
+    unit.busy = false;
+    lock.unlock();
+    command.event();
+    command = {};
+    lock.lock();
+  }
+}
+
+bool Board::WaitForRepair(Unit& unit, std::optional<Clock::time_point> limit) {
+  std::unique_lock lock(unit.mutex);
+  const auto ends = [&] { return unit.reset || (limit && unit.abort.load()); };
+  if (limit) {
+    unit.wake.wait_until(lock, *limit, ends);
+  } else {
+    unit.wake.wait(lock, ends);
+  }
+  return unit.reset;
+}
+
+Board::Prepared& Board::PreparedAt(Unit& unit, uint64_t image_at, uint64_t weights_at) {
+  const auto memory = Memory(image_at, memory_bytes_ - image_at);
+  std::unique_ptr<Prepared>& known = unit.prepared[image_at];
+  if (known != nullptr && std::equal(known->image.begin(), known->image.end(), memory.begin())) {
+    if (known->program.weights.data() == memory_ + weights_at) return *known;
+  }
+  auto image = launch::ReadImage(memory);
+  if (!image.ok()) Fail(EINVAL, image.failure().message);
+  auto prepared = std::make_unique<Prepared>();
+  prepared->image.assign(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(image->bytes));
+  prepared->status_bytes = image->status_bytes;
+  auto words = std::make_shared<launch::Image>(std::move(image).value());
+  Program& program = prepared->program;
+  program.config = unit.machine.config();
+  program.weights = Memory(weights_at, words->weight_bytes);
+  OverlayStep& step = program.overlay_steps.emplace_back();
+  for (size_t e = 0; e < kEngines; ++e) {
+    step.prologue[e] = words->prologue[e];
+    step.body[e] = words->body[e];
+  }
+  program.storage.push_back(words);
+  prepared->step = simulator::Prepare(program, step);
+  known = std::move(prepared);
+  return *known;
+}
+
+void Board::Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_bytes) {
+  Clock::time_point until;
+  {
+    const std::lock_guard lock(mutex_);
+    until = begin + options_.latency * static_cast<int64_t>(requests);
+    if (options_.dram_bytes_per_second != 0) {
+      const std::chrono::duration<double> transfer(static_cast<double>(dram_bytes) /
+                                                   static_cast<double>(options_.dram_bytes_per_second));
+      dram_free_ = std::max(dram_free_, begin) + std::chrono::duration_cast<Clock::duration>(transfer);
+      until = std::max(until, dram_free_);
+    }
+  }
+  std::this_thread::sleep_until(until);
+}
+
+ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
+  const Clock::time_point begin = Clock::now();
+  const Launch launch(unit.registers);
+  const std::span<uint8_t> page = Memory(launch.status, launch::kStatusPageBytes);
+  if (launch.count == 0) {
+    const Status status = unit.machine.Identify(page);
+    return status.ok() ? ERT_CMD_STATE_COMPLETED : ERT_CMD_STATE_ERROR;
+  }
+  const std::optional<Fault> fault = TakeFault(true);
+  if (fault == Fault::kErrorState) return ERT_CMD_STATE_ERROR;
+  if (fault == Fault::kBusyUnit) {
+    std::unique_lock lock(mutex_);
+    const auto busy_time = options_.busy_time;
+    lock.unlock();
+    std::this_thread::sleep_for(busy_time);
+  }
+
+  const Prepared& prepared = PreparedAt(unit, launch.program, launch.weights);
+  std::vector<simulator::LaunchRequest> table(launch.count);
+  const auto entries = Memory(launch.requests, uint64_t{launch::kRequestBytes} * launch.count);
+  uint64_t dram_bytes = prepared.program.weights.size() + prepared.image.size() * launch.count;
+  for (size_t r = 0; r < table.size(); ++r) {
+    for (size_t base = kBaseWorkspace; base < kBaseStatus; ++base) {
+      const size_t at = r * launch::kRequestBytes + base * launch::kRequestRegisterBytes;
+      const auto address = launch::Get<uint64_t>(entries, at), limit = launch::Get<uint64_t>(entries, at + 8);
+      if (limit != 0) table[r].registers[base] = Memory(address, limit);
+      if (base != kBaseWorkspace) dram_bytes += limit;
+    }
+  }
+  simulator::RunOptions run;
+  run.checks = simulator::CheckLevel::kLimits;
+  run.abort = &unit.abort;
+  run.status_page = page;
+  std::vector<uint64_t> marks;
+  if ((launch.flags & launch::kFlagTimeMarks) != 0) {
+    marks.resize((prepared.status_bytes - launch::kStatusPageBytes) / sizeof(uint64_t));
+    run.time_marks = marks;
+    run.timed = true;
+  }
+  const double limit_seconds = static_cast<double>(launch.cycle_limit) / (1e6 * unit.machine.config().clock_mhz);
+  if (launch.cycle_limit != 0 && limit_seconds < kModelledLimitSeconds && marks.empty())
+    run.cycle_limit = launch.cycle_limit;
+
+  if (fault == Fault::kHang || fault == Fault::kStall || fault == Fault::kRemoval) {
+    // What it gets done is what the model has done by half of the launch's time, its fixed part not counted.
+    auto timing = prepared.step->Timing(launch.count);
+    if (!timing.ok()) return ERT_CMD_STATE_ERROR;
+    const uint64_t cycles = (*timing)->cycles, fixed = unit.machine.config().launch_cycles;
+    run.cycle_limit = cycles - (cycles - std::min(cycles, fixed)) / 2;
+    run.time_marks = {};
+    (void)unit.machine.Run(*prepared.step, table, run);
+    if (fault == Fault::kRemoval) {
+      const std::lock_guard lock(mutex_);
+      ++epoch_;
+      removed_ = true;
+      counts_ = {};
+      for (const auto& u : units_) {
+        u->contexts = 0;
+        u->exclusive = false;
+      }
+      return ERT_CMD_STATE_ABORT;
+    }
+    simulator::WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
+    std::optional<Clock::time_point> end;
+    if (fault == Fault::kStall) {
+      const std::chrono::duration<double> limit(launch.cycle_limit == 0 ? 3600 : limit_seconds);
+      end = begin + std::chrono::duration_cast<Clock::duration>(limit);
+    }
+    if (WaitForRepair(unit, end)) return ERT_CMD_STATE_TIMEOUT;
+    const Trap trap = unit.abort ? Trap::kAbort : Trap::kCycleLimit;
+    simulator::WriteStatusState(page, launch::State::kTrapped, trap, 0, launch.cycle_limit);
+    return ERT_CMD_STATE_COMPLETED;
+  }
+  const Status status = unit.machine.Run(*prepared.step, table, run);
+  Occupy(begin, launch.count, dram_bytes);
+  (void)status;  // on the status page, as on a board
+  const auto mark_bytes = Memory(launch.status + launch::kStatusPageBytes, sizeof(uint64_t) * marks.size());
+  for (size_t i = 0; i < marks.size(); ++i) launch::Put<uint64_t>(mark_bytes, sizeof(uint64_t) * i, marks[i]);
+  if (fault == Fault::kCorruptOutput) {
+    for (size_t base = kBaseOutput0; base < kBaseStatus; ++base) {
+      const auto& output = table.back().registers[base];
+      if (output.empty()) continue;
+      output[output.size() / 3] ^= 0x10;
+      break;
+    }
+  }
+  if (fault == Fault::kLostCompletion) {
+    WaitForRepair(unit, std::nullopt);
+    return ERT_CMD_STATE_TIMEOUT;
+  }
+  return command.epoch == epoch_ ? ERT_CMD_STATE_COMPLETED : ERT_CMD_STATE_ABORT;
+}
+
+}  // namespace xrun::stand_in

@@ -1,0 +1,169 @@
+#ifndef XRUN_TESTS_STAND_IN_BOARD_BOARD_H_
+#define XRUN_TESTS_STAND_IN_BOARD_BOARD_H_
+
+#include <ert.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "isa/hardware_config.h"
+#include "isa/launch_image.h"
+#include "simulator/simulator.h"
+
+struct axlf;
+
+// The stand-in board: memory banks of its own, and compute units that run the instruction-level simulator on them when
+// a command's registers arrive. shim.cpp shows it to XRT. Nothing here knows libxrun.
+
+namespace xrun::stand_in {
+
+using Clock = std::chrono::steady_clock;
+
+/// What can go wrong with the next launch, allocation or access.
+enum class Fault : uint8_t {
+  kHang,              ///< the unit stops half way and heeds nothing any more, until Repair()
+  kStall,             ///< it stops half way; its own cycle limit or an abort ends the launch
+  kErrorState,        ///< the command ends with ERT_CMD_STATE_ERROR, having done nothing
+  kLostCompletion,    ///< the launch is done, but neither state nor event of the command say so, until Repair()
+  kCorruptOutput,     ///< one bit of one output is wrong
+  kRefuseAllocation,  ///< the next buffer is refused
+  kRemoval,           ///< the device is gone when the launch is half done; handles opened before stay dead
+  kBusyUnit,          ///< another user holds the unit for `busy_time` first
+};
+constexpr int kFaults = 8;
+const char* Name(Fault fault);
+
+struct BoardOptions {
+  /// A launch takes at least this long for each of its requests.
+  std::chrono::nanoseconds latency{0};
+  /// Bytes a second of the DRAM that all units share; 0: as fast as may be.
+  uint64_t dram_bytes_per_second = 0;
+  std::chrono::nanoseconds busy_time = std::chrono::milliseconds(20);
+
+  /// "latency_us=200,dram_mbytes=500", what the environment variable XRUN_STAND_IN holds.
+  static BoardOptions Parse(const std::string& text);
+};
+
+/// Everything that is to be given back: equal before and after, nothing has leaked. What was opened before a removal no
+/// longer counts: the driver took it back.
+struct BoardCounts {
+  size_t buffers = 0;   ///< with memory on the board
+  uint64_t bytes = 0;   ///< of the board
+  size_t contexts = 0;  ///< on units
+  size_t commands = 0;  ///< queued or running
+  bool operator==(const BoardCounts&) const = default;
+};
+
+/// A command on its way through a unit. The shim keeps `packet` alive by `keep`.
+struct Command {
+  ert_start_kernel_cmd* packet = nullptr;
+  std::shared_ptr<void> keep;
+  std::function<void()> event;  ///< to be called once when the state has changed
+  uint64_t epoch = 0;           ///< of the device handle
+};
+
+class Board {
+ public:
+  /// The one of this process; never destroyed, because XRT's own static objects may outlive ours.
+  static Board& Get();
+
+  void SetOptions(const BoardOptions& options);
+
+  /// `fault` happens to the next launch of requests (or allocation) after `skip` others.
+  void Inject(Fault fault, uint32_t skip = 0);
+  /// Faults injected that have not happened yet are dropped; hung units are reset: their commands end with
+  /// ERT_CMD_STATE_TIMEOUT; a removed device is plugged in again.
+  void Repair();
+  /// How many faults of those injected have happened.
+  uint32_t faults_happened() const { return faults_happened_; }
+
+  BoardCounts counts();
+  /// Launches of requests finished, by unit.
+  std::vector<uint64_t> launches();
+
+  // For the shim. Failures are std::system_error, as XRT's own.
+  void Load(const axlf* image);
+  void CheckAlive(uint64_t epoch) const;
+  uint64_t epoch() const { return epoch_; }
+  void OpenContext(const unsigned char* uuid, unsigned unit, bool shared);
+  void CloseContext(unsigned unit, uint64_t epoch);
+  uint64_t Allocate(uint32_t bank, uint64_t bytes);
+  void Release(uint64_t address, uint64_t bytes, uint64_t epoch);
+  /// Board memory; throws where there is none.
+  std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
+  void Submit(Command command);
+  uint32_t ReadRegister(unsigned unit, uint32_t offset);
+  void WriteRegister(unsigned unit, uint32_t offset, uint32_t value);
+  uint32_t clock_mhz();
+
+ private:
+  struct Bank {
+    uint64_t base = 0, bytes = 0;
+    std::map<uint64_t, uint64_t> free;  ///< address, bytes
+  };
+  /// A decoded image, kept while the bytes it was made from stay the same.
+  struct Prepared {
+    std::vector<uint8_t> image;
+    uint32_t status_bytes = 0;
+    Program program;
+    std::shared_ptr<const simulator::PreparedStep> step;
+  };
+  struct Unit {
+    explicit Unit(const HardwareConfig& config) : machine(config) {}
+    simulator::Machine machine;
+    std::map<uint64_t, std::unique_ptr<Prepared>> prepared;  ///< by address of the image
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<Command> queue;
+    bool busy = false, stop = false, reset = false;
+    std::atomic<bool> abort{false};
+    std::array<uint32_t, 64> registers{};
+    uint64_t launches = 0;
+    uint32_t contexts = 0;
+    bool exclusive = false;
+    std::thread thread;
+  };
+
+  Board();
+  void StopUnits();
+  void UnitLoop(Unit& unit);
+  ert_cmd_state Execute(Unit& unit, const Command& command);
+  Prepared& PreparedAt(Unit& unit, uint64_t image, uint64_t weights);
+  std::optional<Fault> TakeFault(bool launch);
+  /// Sleeps until Repair() or, where `limit` is given, that time or an abort. True: Repair().
+  bool WaitForRepair(Unit& unit, std::optional<Clock::time_point> limit);
+  void Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_bytes);
+
+  mutable std::mutex mutex_;
+  BoardOptions options_;
+  std::optional<HardwareConfig> config_;
+  std::array<unsigned char, 16> uuid_{};
+  std::vector<std::unique_ptr<Unit>> units_;
+  std::vector<Bank> banks_;
+  uint8_t* memory_ = nullptr;
+  uint64_t memory_bytes_ = 0;
+  BoardCounts counts_;
+  std::deque<std::pair<Fault, uint32_t>> faults_;
+  std::atomic<uint32_t> faults_happened_{0};
+  std::atomic<uint64_t> epoch_{0};
+  std::atomic<bool> removed_{false};
+  Clock::time_point dram_free_{};
+};
+
+}  // namespace xrun::stand_in
+
+#endif  // XRUN_TESTS_STAND_IN_BOARD_BOARD_H_
