@@ -6,6 +6,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/xrt.cmake)
 
 add_library(xrun_runtime STATIC
   arguments.cpp
+  csim_device.cpp
   device.cpp
   executor.cpp
   layout.cpp
@@ -19,7 +20,7 @@ add_library(xrun_runtime STATIC
   tensor.cpp)
 target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
-                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 if(TARGET xrun_xrt)
   target_sources(xrun_runtime PRIVATE xrt_board.cpp xrt_device.cpp xrt_lane.cpp)
@@ -36,7 +37,7 @@ set_target_properties(xrun PROPERTIES
   SOVERSION 0
   LINKER_LANGUAGE CXX)
 target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
-target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads)
+target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 if(TARGET xrun_xrt)
   target_link_libraries(xrun PRIVATE xrun_xrt)
 endif()
