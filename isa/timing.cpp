@@ -16,6 +16,11 @@ constexpr uint64_t kRecordBytes = 16, kCountMultiplierBytes = 4;
 
 uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
+/// A vector table is read a row a cycle.
+uint64_t VectorTableCycles(const HardwareConfig& config) {
+  return std::max<uint64_t>(kTableCycles, config.vector_table_rows());
+}
+
 /// A client of port B: the line it accessed last. The first line of an instruction is part of the fixed cycles.
 struct LineSlot {
   int64_t line = kNone;
@@ -298,10 +303,12 @@ GroupCost WalkGroup(const Window& x, const HardwareConfig& config, uint64_t mac,
         row[s] = iy;
         if (begin <= end) read[s] += slots[s].VisitRange(begin, end);
       }
-      const uint64_t most = std::max({read[0], read[1], read[2]});
-      const uint64_t write = x.keep != 0 ? 0
-                                         : slots[3].VisitWords(static_cast<int64_t>(dst) + oy * x.dst_row_pitch + ox,
-                                                               static_cast<uint64_t>(last - ox + 1), shift);
+      // The vector partial buffer reads and writes an entry, a pixel's accumulators, a cycle.
+      const auto pixels = static_cast<uint64_t>(last - ox + 1);
+      const uint64_t most = std::max({read[0], read[1], read[2], x.accumulate != 0 ? pixels : 0});
+      const uint64_t write =
+          x.keep != 0 ? pixels
+                      : slots[3].VisitWords(static_cast<int64_t>(dst) + oy * x.dst_row_pitch + ox, pixels, shift);
       if (const uint64_t bound = std::max(most, write); bound > mac)
         (most >= write ? cost.read : cost.write) += bound - mac;
     }
@@ -315,7 +322,7 @@ OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows
   OwnCycles own;
   own.fill = kVectorFill;
   own.drain = kDrain;
-  if (x.table != 0) own.table = kTableCycles;
+  if (x.table != 0) own.table = VectorTableCycles(config);
   const uint64_t taps = uint64_t{x.kernel_h} * x.kernel_w;
   const uint64_t mac = x.out_w == 1 ? DivideUp(taps, config.vector_pixels) + kSharedTapsCycles : taps;
   const uint64_t blocks = x.out_h * DivideUp(x.out_w, config.vector_pixels);
@@ -368,7 +375,7 @@ OwnCycles Own(const Elementwise& x, const HardwareConfig& config) {
   OwnCycles own;
   own.fill = kVectorFill;
   own.drain = kDrain;
-  if (x.table != 0) own.table = kTableCycles;
+  if (x.table != 0) own.table = VectorTableCycles(config);
   const bool two = x.kind == kElementwiseAdd || x.kind == kElementwiseMul;
   const int shift = LineShift(config);
   LineSlot a, b, dst;

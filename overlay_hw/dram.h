@@ -44,26 +44,43 @@ inline bool BusError(DramPort& port) { return port->error(); }
 /// Bytes of DRAM in the order an instruction wants them. Holds the beat it read last, so that neighbouring runs read no
 /// beat twice.
 struct ByteReader {
-  uint64_t beat = ~uint64_t{0};
+  bool held = false;
+  uint64_t beat = 0;
   uint8_t bytes[kBusBytes];
 };
-inline uint8_t ReadByte(DramPort& port, ByteReader& reader, uint64_t address) {
-  const uint64_t beat = address / kBusBytes;
-  if (beat != reader.beat) {
-    const Beat read = ReadBeat(port, beat);
-    HW_UNROLL
-    for (uint32_t i = 0; i < kBusBytes; ++i) {
-      HW_VITIS(unroll)
-      reader.bytes[i] =
-          static_cast<uint8_t>(static_cast<uint64_t>(read.range(static_cast<int>(8 * i + 7), static_cast<int>(8 * i))));
+/// Bytes lo <= i < hi of the `kMost` that begin at `address`, one beat an iteration; the others of `to` stay.
+template <uint32_t kMost>
+inline void ReadBytes(DramPort& port, ByteReader& reader, uint64_t address, uint32_t lo, uint32_t hi,
+                      int8_t (&to)[kMost]) {
+  if (lo >= hi) return;
+  const uint64_t first = (address + lo) / kBusBytes, last = (address + hi - 1) / kBusBytes;
+  for (uint64_t beat = first; beat <= last; ++beat) {
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = kMost / kBusBytes + 2)
+    if (!reader.held || beat != reader.beat) {
+      const Beat read = ReadBeat(port, beat);
+      HW_UNROLL
+      for (uint32_t i = 0; i < kBusBytes; ++i) {
+        HW_VITIS(unroll)
+        reader.bytes[i] = static_cast<uint8_t>(
+            static_cast<uint64_t>(read.range(static_cast<int>(8 * i + 7), static_cast<int>(8 * i))));
+      }
+      reader.held = true;
+      reader.beat = beat;
     }
-    reader.beat = beat;
+    HW_UNROLL
+    for (uint32_t i = 0; i < kMost; ++i) {
+      HW_VITIS(unroll)
+      if (i >= lo && i < hi && (address + i) / kBusBytes == beat)
+        to[i] = static_cast<int8_t>(reader.bytes[(address + i) % kBusBytes]);
+    }
   }
-  return reader.bytes[address % kBusBytes];
 }
 inline uint32_t ReadUint32(DramPort& port, ByteReader& reader, uint64_t address) {
+  int8_t bytes[4] = {};
+  ReadBytes(port, reader, address, 0, 4, bytes);
   uint32_t v = 0;
-  for (uint32_t i = 0; i < 4; ++i) v |= static_cast<uint32_t>(ReadByte(port, reader, address + i)) << (8 * i);
+  for (uint32_t i = 0; i < 4; ++i) v |= static_cast<uint32_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
   return v;
 }
 inline uint64_t ReadUint64(DramPort& port, ByteReader& reader, uint64_t address) {
@@ -73,14 +90,12 @@ inline uint64_t ReadUint64(DramPort& port, ByteReader& reader, uint64_t address)
 
 /// Bytes written to DRAM. A beat that is only partly written is read first: m_axi pointers have no byte strobes.
 struct ByteWriter {
-  uint64_t beat = ~uint64_t{0};
-  uint32_t written = 0;  ///< bytes of the beat
-  uint8_t bytes[kBusBytes];
+  uint64_t beat = 0;
   bool enabled[kBusBytes];
+  uint8_t bytes[kBusBytes];
 };
 inline void StartBeats(ByteWriter& writer) {
-  writer.beat = ~uint64_t{0};
-  writer.written = 0;
+  writer.beat = 0;
   HW_UNROLL
   for (uint32_t i = 0; i < kBusBytes; ++i) {
     HW_VITIS(unroll)
@@ -88,29 +103,43 @@ inline void StartBeats(ByteWriter& writer) {
   }
 }
 inline void FlushBeat(DramPort& port, ByteWriter& writer) {
-  if (writer.written == 0) return;
+  bool any = false, all = true;
+  HW_UNROLL
+  for (uint32_t i = 0; i < kBusBytes; ++i) {
+    HW_VITIS(unroll)
+    any = any || writer.enabled[i];
+    all = all && writer.enabled[i];
+  }
+  if (!any) return;
   Beat beat = 0;
-  if (writer.written < kBusBytes) beat = ReadBeat(port, writer.beat);
+  if (!all) beat = ReadBeat(port, writer.beat);
   HW_UNROLL
   for (uint32_t i = 0; i < kBusBytes; ++i) {
     HW_VITIS(unroll)
     if (writer.enabled[i])
       beat.range(static_cast<int>(8 * i + 7), static_cast<int>(8 * i)) = static_cast<uint64_t>(writer.bytes[i]);
-    writer.enabled[i] = false;
   }
   WriteBeat(port, writer.beat, beat);
-  writer.written = 0;
+  StartBeats(writer);
 }
-inline void WriteByte(DramPort& port, ByteWriter& writer, uint64_t address, uint8_t byte) {
-  const uint64_t beat = address / kBusBytes;
-  if (beat != writer.beat) {
-    FlushBeat(port, writer);
+/// Writes `kMost` bytes from `address` on, one beat an iteration.
+template <uint32_t kMost>
+inline void WriteBytes(DramPort& port, ByteWriter& writer, uint64_t address, const int8_t (&from)[kMost]) {
+  const uint64_t last = (address + kMost - 1) / kBusBytes;
+  for (uint64_t beat = address / kBusBytes; beat <= last; ++beat) {
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = kMost / kBusBytes + 2)
+    if (beat != writer.beat) FlushBeat(port, writer);
     writer.beat = beat;
+    HW_UNROLL
+    for (uint32_t i = 0; i < kMost; ++i) {
+      HW_VITIS(unroll)
+      if ((address + i) / kBusBytes == beat) {
+        writer.bytes[(address + i) % kBusBytes] = static_cast<uint8_t>(from[i]);
+        writer.enabled[(address + i) % kBusBytes] = true;
+      }
+    }
   }
-  const uint32_t at = static_cast<uint32_t>(address % kBusBytes);
-  if (!writer.enabled[at]) ++writer.written;
-  writer.enabled[at] = true;
-  writer.bytes[at] = byte;
 }
 
 }  // namespace XRUN_HW_CONFIG

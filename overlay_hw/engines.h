@@ -94,8 +94,8 @@ inline void Idle() { csim::Idle(); }
 #endif
 
 // ------------------------------------------------------------------------------------------------ one instruction
-// `word` is judged first, wholly: fields, ranges, on-chip addresses, DRAM limits. A trap other than kNone: nothing was
-// done.
+// `word` has passed NeedsOf…: fields, ranges, on-chip addresses. DRAM limits depend on the request and are judged here;
+// a trap other than kNone: nothing was done.
 
 Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramPort& dram,
                  ActivationPort& result,   // activations, port B slot 6: write

@@ -11,7 +11,7 @@
 #else
 #include "overlay_hw/csim/counts.h"
 /// An iteration of a stage's loop: one cycle.
-#define HW_ITERATION(s) ::xrun::hw::csim::Counts().Iterate(::xrun::hw::csim::s)
+#define HW_ITERATION(s) ::xrun::hw::csim::Counts().Iterate(s)
 /// An iteration that the instruction's fixed cycles contain.
 #define HW_FIXED() ++::xrun::hw::csim::Counts().iteration
 #define HW_END_UNIT() ::xrun::hw::csim::Counts().EndUnit()

@@ -15,16 +15,17 @@ namespace xrun {
 namespace hw {
 namespace csim {
 
-/// Stages of an engine; what they are is said where they count.
-enum Stage : int { kStage0, kStage1, kStage2, kStage3, kStage4, kStages };
+/// Most stages of an engine; what they are is said where they count.
+constexpr int kStages = 6;
 
 struct LoopCounts {
   uint64_t cycles = 0;  ///< iterations as above, without the fixed fill and drain
   uint64_t stage[kStages] = {};
   uint64_t iteration = 0;      ///< counts up with every iteration; ports compare it
+  uint64_t group = 0;          ///< Vector: of the group under way
   std::deque<uint64_t> array;  ///< steps of pixel groups whose results are still on their way through the chain
 
-  void Iterate(Stage s) {
+  void Iterate(int s) {
     ++stage[s];
     ++iteration;
   }
@@ -38,11 +39,41 @@ struct LoopCounts {
     for (uint64_t& s : stage) s = 0;
     return most;
   }
+  /// An iteration of a loop beside which nothing else runs.
+  void Cycle() {
+    ++cycles;
+    ++iteration;
+  }
+  /// Conv: the array ends a pixel group; its results are still on their way.
+  void EndArray(int s) {
+    array.push_back(stage[s]);
+    stage[s] = 0;
+  }
+  /// Conv: the stages from `first` to `last` end the oldest pixel group.
+  void EndOutput(int first, int last) {
+    uint64_t most = array.front();
+    array.pop_front();
+    for (int s = first; s <= last; ++s) {
+      most = stage[s] > most ? stage[s] : most;
+      stage[s] = 0;
+    }
+    cycles += most;
+  }
+  /// Vector: a group's parameters take `rows` iterations beside the group before; then its own work begins.
+  void BeginGroup(uint64_t rows) {
+    cycles += group > rows ? group : rows;
+    group = 0;
+  }
+  void EndBlock() { group += TakeLongest(); }
+  void EndGroups() {
+    cycles += group;
+    group = 0;
+  }
   /// The stages of a unit end: it took as long as the longest.
   void EndUnit() { cycles += TakeLongest(); }
   void Reset() {
     for (uint64_t& s : stage) s = 0;
-    cycles = 0;
+    cycles = group = 0;
     array.clear();
   }
 };

@@ -116,6 +116,13 @@ void Run(const Conv& x, const HardwareConfig& config, CycleCount& count) {
   count.cycles += 24;
 }
 
+/// A table in the vector memory: 8 bytes a cycle, and at most a row.
+uint64_t VectorTable(const HardwareConfig& config) {
+  uint64_t cycles = 0;
+  for (uint64_t bytes = 0; bytes < 256; bytes += std::min<uint64_t>(8, config.channels)) ++cycles;
+  return cycles;
+}
+
 /// A read slot of the vector engine and the row it keeps.
 struct RowSlot {
   RotatingSlot slot;
@@ -163,7 +170,9 @@ uint64_t GroupCycles(const Window& x, const HardwareConfig& config, uint64_t g, 
       for (int64_t ox = first; x.keep == 0 && ox < end; ++ox) {
         written += write.Access(x.dst + g * x.dst_plane_pitch + static_cast<uint64_t>(oy * x.dst_row_pitch + ox));
       }
-      compute += std::max({mac, cycles[0], cycles[1], cycles[2], written});
+      uint64_t kept = 0;  // entries of the vector partial buffer, one a pixel, on either port one a cycle
+      for (int64_t ox = first; (x.accumulate != 0 || x.keep != 0) && ox < end; ++ox) ++kept;
+      compute += std::max({mac, cycles[0], cycles[1], cycles[2], written, kept});
     }
   }
   return compute;
@@ -174,7 +183,7 @@ void RunWindow(const Window& x, const HardwareConfig& config, CycleCount& count,
   std::vector<RowSlot> reads;
   for (int s = 0; s < 3; ++s) reads.push_back({RotatingSlot(kVectorRead + s, config, count), -1, -1, {}});
   RotatingSlot write(kVectorWrite, config, count);
-  count.cycles += 24 + (x.table != 0 ? 32 : 0);
+  count.cycles += 24 + (x.table != 0 ? VectorTable(config) : 0);
   uint64_t running = 0;  // compute of the group before, beside which the parameters of the next are read
   for (uint64_t g = 0; g < x.groups; ++g) {
     count.cycles += std::max(running, rows);
@@ -195,7 +204,7 @@ void Run(const Pool& x, const HardwareConfig& config, CycleCount& count) {
 
 void Run(const Elementwise& x, const HardwareConfig& config, CycleCount& count) {
   RotatingSlot a(kVectorRead, config, count), b(kVectorRead + 1, config, count), write(kVectorWrite, config, count);
-  count.cycles = 24 + (x.table != 0 ? 32 : 0) + 24;
+  count.cycles = 24 + (x.table != 0 ? VectorTable(config) : 0) + 24;
   for (uint64_t p = 0; p < x.planes; ++p) {
     for (uint64_t r = 0; r < x.rows; ++r) {
       uint64_t of_a = 0, of_b = 0, of_write = 0;

@@ -1,0 +1,204 @@
+// Bench of the configuration this is compiled for.
+
+#include "overlay_hw/csim/bench.h"
+
+#include "overlay_hw/engines.h"
+#include "overlay_hw/sequential.h"
+
+namespace xrun {
+namespace hw {
+namespace XRUN_HW_CONFIG {
+namespace {
+
+struct Memories {
+  ActivationMemory activations;
+  RingMemory ring;
+  VectorMemory vector;
+  PartialMemory partial;
+  VectorPartialMemory vector_partial;
+};
+
+class ConfigBench : public csim::Bench {
+ public:
+  ConfigBench()
+      : m_(new Memories()),
+        conv_source_(m_->activations),
+        conv_result_(m_->activations),
+        conv_residual_(m_->activations),
+        vector_read0_(m_->activations),
+        vector_read1_(m_->activations),
+        vector_read2_(m_->activations),
+        vector_result_(m_->activations),
+        load_result_(m_->activations),
+        save_source_(m_->activations),
+        ring_read_(m_->ring),
+        ring_write_(m_->ring),
+        partial_read_(m_->partial),
+        partial_write_(m_->partial),
+        vector_memory_read_(m_->vector),
+        vector_memory_write_(m_->vector),
+        vector_partial_read_(m_->vector_partial),
+        vector_partial_write_(m_->vector_partial) {}
+
+  const char* name() const override { return kConfig.name; }
+
+  void Put(const csim::Contents& c) override {
+    Word word;
+    for (uint32_t a = 0; a < kActivationWords; ++a) {
+      for (uint32_t i = 0; i < kCP; ++i) word.lane[i] = c.activations[a * kCP + i];
+      for (uint32_t p = 0; p < kParts; ++p) m_->activations.data[a % kBanks][p][a / kBanks] = Pack(word, p);
+    }
+    for (uint32_t r = 0; r < kWeightRows; ++r) {
+      for (uint32_t oc = 0; oc < kCP; ++oc) {
+        for (uint32_t i = 0; i < kCP; ++i) word.lane[i] = c.ring[(r * kCP + oc) * kCP + i];
+        for (uint32_t p = 0; p < kParts; ++p) m_->ring.data[oc][p][r] = Pack(word, p);
+      }
+    }
+    for (uint32_t r = 0; r < kVectorRows; ++r) {
+      for (uint32_t i = 0; i < kCP; ++i) word.lane[i] = c.vector[r * kCP + i];
+      for (uint32_t p = 0; p < kParts; ++p) m_->vector.data[p][r] = Pack(word, p);
+    }
+    for (uint32_t e = 0; e < kPartialEntries; ++e) {
+      for (uint32_t l = 0; l < kPP; ++l) {
+        for (uint32_t i = 0; i < kCP; ++i) m_->partial.data[l][i][e] = c.partial[(e * kPP + l) * kCP + i];
+        m_->partial.data[l][kCP][e] = c.partial_sum[e * kPP + l];
+      }
+    }
+    for (uint32_t e = 0; e < kVectorPartialEntries; ++e) {
+      for (uint32_t i = 0; i < kCP; ++i) m_->vector_partial.data[i][e] = c.vector_partial[e * kCP + i];
+    }
+  }
+
+  void Get(csim::Contents& c) override {
+    c.activations.resize(size_t{kActivationWords} * kCP);
+    c.ring.resize(size_t{kWeightRows} * kWeightRowBytes);
+    c.vector.resize(size_t{kVectorRows} * kCP);
+    c.partial.resize(size_t{kPartialEntries} * kPP * kCP);
+    c.partial_sum.resize(size_t{kPartialEntries} * kPP);
+    c.vector_partial.resize(size_t{kVectorPartialEntries} * kCP);
+    Word word;
+    for (uint32_t a = 0; a < kActivationWords; ++a) {
+      for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->activations.data[a % kBanks][p][a / kBanks], p, word);
+      for (uint32_t i = 0; i < kCP; ++i) c.activations[a * kCP + i] = word.lane[i];
+    }
+    for (uint32_t r = 0; r < kWeightRows; ++r) {
+      for (uint32_t oc = 0; oc < kCP; ++oc) {
+        for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->ring.data[oc][p][r], p, word);
+        for (uint32_t i = 0; i < kCP; ++i) c.ring[(r * kCP + oc) * kCP + i] = word.lane[i];
+      }
+    }
+    for (uint32_t r = 0; r < kVectorRows; ++r) {
+      for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->vector.data[p][r], p, word);
+      for (uint32_t i = 0; i < kCP; ++i) c.vector[r * kCP + i] = word.lane[i];
+    }
+    for (uint32_t e = 0; e < kPartialEntries; ++e) {
+      for (uint32_t l = 0; l < kPP; ++l) {
+        for (uint32_t i = 0; i < kCP; ++i) c.partial[(e * kPP + l) * kCP + i] = m_->partial.data[l][i][e];
+        c.partial_sum[e * kPP + l] = m_->partial.data[l][kCP][e];
+      }
+    }
+    for (uint32_t e = 0; e < kVectorPartialEntries; ++e) {
+      for (uint32_t i = 0; i < kCP; ++i) c.vector_partial[e * kCP + i] = m_->vector_partial.data[i][e];
+    }
+  }
+
+  Trap Judge(Engine engine, const uint64_t* bits) override {
+    const InstructionWord word = WordFrom(bits);
+    switch (engine) {
+      case kLoad:
+        return NeedsOfLoad(word).trap;
+      case kConv:
+        return NeedsOfConv(word).trap;
+      case kVector:
+        return NeedsOfVector(word).trap;
+      default:
+        return NeedsOfSave(word).trap;
+    }
+  }
+
+  csim::BenchResult Execute(Engine engine, const uint64_t* bits, const uint64_t* address,
+                            const uint64_t* limit) override {
+    csim::BenchResult result;
+    const InstructionWord word = WordFrom(bits);
+    result.trap = Judge(engine, bits);
+    if (result.trap != Trap::kNone) return result;
+    BaseRegisters registers;
+    for (uint32_t i = 0; i < kBaseRegisters; ++i) {
+      registers.address[i] = address[i];
+      registers.limit[i] = limit[i];
+    }
+    csim::LoopCounts& counts = csim::Counts();
+    counts.Reset();
+    Count(nullptr);
+    DramPort port = &dram;
+    switch (engine) {
+      case kLoad:
+        result.trap = ExecuteLoad(word, registers, port, load_result_, ring_write_, vector_memory_write_);
+        break;
+      case kConv:
+        result.trap =
+            ExecuteConv(word, conv_source_, conv_result_, conv_residual_, ring_read_, partial_read_, partial_write_);
+        break;
+      case kVector:
+        result.trap = ExecuteVector(word, vector_read0_, vector_read1_, vector_read2_, vector_result_,
+                                    vector_memory_read_, vector_partial_read_, vector_partial_write_);
+        break;
+      default:
+        result.trap = ExecuteSave(word, registers, port, save_source_);
+        break;
+    }
+    result.cycles = counts.cycles;
+    Count(&result);
+    return result;
+  }
+
+  void Launch(const csim::BenchLaunch& launch) override {
+    const LaunchArguments arguments = {launch.program, launch.weights, launch.requests, launch.status,
+                                       launch.request_count};
+    DramPort port = &dram;
+    RunSequential(arguments, port, conv_source_, conv_result_, conv_residual_, vector_read0_, vector_read1_,
+                  vector_read2_, vector_result_, load_result_, save_source_, ring_read_, ring_write_, partial_read_,
+                  partial_write_, vector_memory_read_, vector_memory_write_, vector_partial_read_,
+                  vector_partial_write_);
+  }
+
+ private:
+  static InstructionWord WordFrom(const uint64_t* bits) {
+    InstructionWord word;
+    for (int i = 0; i < kInstructionWords; ++i) word.part[i] = bits[i];
+    return word;
+  }
+  /// Adds the ports' counts to `result`, or forgets them.
+  void Count(csim::BenchResult* result) {
+    csim::PortCount* const ports[csim::kBenchPorts] = {
+        &conv_source_.count,         &conv_result_.count,         &conv_residual_.count,
+        &vector_read0_.count,        &vector_read1_.count,        &vector_read2_.count,
+        &vector_result_.count,       &load_result_.count,         &save_source_.count,
+        &ring_read_.count,           &ring_write_.count,          &partial_read_.count,
+        &partial_write_.count,       &vector_memory_read_.count,  &vector_memory_write_.count,
+        &vector_partial_read_.count, &vector_partial_write_.count};
+    for (int i = 0; i < csim::kBenchPorts; ++i) {
+      if (result != nullptr) {
+        result->violations += ports[i]->violations;
+        result->accesses[i] = ports[i]->accesses;
+      }
+      ports[i]->violations = ports[i]->accesses = 0;
+    }
+  }
+
+  std::unique_ptr<Memories> m_;
+  ActivationPort conv_source_, conv_result_, conv_residual_, vector_read0_, vector_read1_, vector_read2_,
+      vector_result_, load_result_, save_source_;
+  RingPort ring_read_, ring_write_;
+  PartialPort partial_read_, partial_write_;
+  VectorPort vector_memory_read_, vector_memory_write_;
+  VectorPartialPort vector_partial_read_, vector_partial_write_;
+};
+
+}  // namespace
+
+std::unique_ptr<csim::Bench> MakeBench() { return std::unique_ptr<csim::Bench>(new ConfigBench()); }
+
+}  // namespace XRUN_HW_CONFIG
+}  // namespace hw
+}  // namespace xrun

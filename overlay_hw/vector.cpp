@@ -1,0 +1,506 @@
+// The Vector engine: depthwise convolution, pooling, elementwise.
+
+#include "overlay_hw/checks.h"
+#include "overlay_hw/requant.h"
+#include "overlay_hw/shell.h"
+#include "overlay_hw/vector_window.h"
+
+namespace xrun {
+namespace hw {
+namespace XRUN_HW_CONFIG {
+namespace {
+
+// Stages, side by side for each block of VP output columns: 0 the multipliers, 1, 2, 3 the read slots, 4 the result
+// client of port B or the write port of the partial buffer, 5 the read port of the partial buffer.
+
+/// Weights and multipliers that are kept beside the vector memory; longer ones are read from it where they are used.
+constexpr uint32_t kTapRows = 256, kCountBytes = 4096;
+/// Steps of the tree that joins the lanes of shared taps.
+constexpr uint32_t kJoinSteps = 8;
+static_assert(kVP <= (1U << kJoinSteps), "the tree joins all lanes");
+
+struct Parameters {
+  int8_t records[kRecordBytes * kCP];
+  Word weights[kTapRows];
+  uint8_t counts[kCountBytes];
+  Table table;
+};
+
+/// A table of the vector memory: a row an iteration, at least 32.
+void LoadTable(VectorPort& port, uint32_t row, Table& table) {
+  const uint32_t kIterations = kVectorTableRows < 32 ? 32 : kVectorTableRows;
+  for (uint32_t i = 0; i < kIterations; ++i) {
+    HW_PIPELINE
+    HW_ITERATION(0);
+    if (i >= kVectorTableRows) continue;
+    Word word;
+    ReadVectorRow(port, row + i, word);
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      if (i * kCP + c < kTableEntries) table.entry[i * kCP + c] = word.lane[c];
+    }
+  }
+  HW_END_UNIT();
+}
+
+/// The records and weights of a group. Beside the group before: in hardware the buffers are two.
+uint32_t LoadGroup(const Window& x, VectorPort& port, uint32_t row, Parameters& p) {
+  const uint32_t records = x.keep ? 0 : kRecordBytes, taps = x.kernel_h * x.kernel_w;
+  const uint32_t rows = records + taps;
+  for (uint32_t i = 0; i < rows; ++i) {
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 272)
+    if (i >= records + kTapRows) break;
+    HW_FIXED();
+    Word word;
+    ReadVectorRow(port, row + i, word);
+    if (i >= records) {
+      p.weights[i - records] = word;
+    } else {
+      HW_UNROLL
+      for (uint32_t c = 0; c < kCP; ++c) {
+        HW_VITIS(unroll)
+        p.records[i * kCP + c] = word.lane[c];
+      }
+    }
+  }
+  if (x.keep) {
+    for (uint32_t i = 0; i < kRecordBytes * kCP; ++i) p.records[i] = 0;
+  }
+  return row + rows;
+}
+
+void LoadCounts(const Window& x, VectorPort& port, uint32_t row, Parameters& p) {
+  const uint32_t rows = DivideUp(x.kernel_h * x.kernel_w * 4, kCP);
+  for (uint32_t i = 0; i < rows; ++i) {
+    HW_PIPELINE
+    HW_ITERATION(0);
+    Word word;
+    ReadVectorRow(port, row + i, word);
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      if (i * kCP + c < kCountBytes) p.counts[i * kCP + c] = static_cast<uint8_t>(word.lane[c]);
+    }
+  }
+  HW_END_UNIT();
+}
+
+/// Everything a window's loops share.
+struct Engine {
+  RowSlot slot[3];
+  LineClient write;
+  Parameters parameters;
+  uint32_t weight_row;  ///< of the group's first weight, in the vector memory
+  uint32_t count_row;
+};
+
+struct Ports {
+  ActivationPort& read0;
+  ActivationPort& read1;
+  ActivationPort& read2;
+  ActivationPort& result;
+  VectorPort& parameters;
+  VectorPartialPort& partial_read;
+  VectorPartialPort& partial_write;
+};
+
+void ReadSlot(Ports& ports, Engine& e, const Window& x, const Columns& columns, uint32_t s, int32_t iy, uint32_t base) {
+  if (s == 0) {
+    ReadRowWords<1>(ports.read0, e.slot[0], x, columns, iy, base);
+  } else if (s == 1) {
+    ReadRowWords<2>(ports.read1, e.slot[1], x, columns, iy, base);
+  } else {
+    ReadRowWords<3>(ports.read2, e.slot[2], x, columns, iy, base);
+  }
+}
+/// A block too wide for the row buffers: one tap's word, a line access each.
+void ReadOne(Ports& ports, Engine& e, uint32_t s, uint32_t address, Word& word) {
+  const uint32_t at[1] = {address};
+  Word words[1];
+  e.slot[s].row = -1;
+  if (s == 0) {
+    ReadWords<1>(ports.read0, e.slot[0].client, at, 1, words);
+  } else if (s == 1) {
+    ReadWords<2>(ports.read1, e.slot[1].client, at, 1, words);
+  } else {
+    ReadWords<3>(ports.read2, e.slot[2].client, at, 1, words);
+  }
+  word = words[0];
+}
+
+/// One multiplier lane's step.
+void Tap(const Window& x, bool inside, const Word& word, const Word& weight, const int8_t* records, Accumulators& acc) {
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    const int32_t value = inside ? word.lane[c] : x.fill;
+    if (x.kind == kDepthwise) {
+      const int32_t zero = records[kRecordBytes * c + 12];
+      acc.lane[c] = WrapAdd(acc.lane[c], value * (weight.lane[c] - HW_MUTATE(22, zero, 0)));
+    } else if (inside && x.kind == kAverage) {
+      acc.lane[c] = WrapAdd(acc.lane[c], value - x.in_zero);
+    } else if (inside && HW_MUTATE(23, value > acc.lane[c], value < acc.lane[c])) {
+      acc.lane[c] = value;
+    }
+  }
+}
+
+void Join(const Window& x, const Accumulators& from, Accumulators& to) {
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    if (x.kind != kMaximum) {
+      to.lane[c] = WrapAdd(to.lane[c], from.lane[c]);
+    } else if (from.lane[c] > to.lane[c]) {
+      to.lane[c] = from.lane[c];
+    }
+  }
+}
+
+/// A block's sums, and how many kernel rows and columns of each lane lie inside.
+struct BlockSums {
+  Accumulators acc[kVP];
+  uint32_t rows_inside, columns_inside[kVP];
+};
+
+/// The multiplier steps and window reads of one block.
+void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy, uint32_t ox, uint32_t count,
+          BlockSums& sums) {
+  const Columns columns = ColumnsOf(x, ox, count);
+  const bool shared = x.out_w == 1;  // the lanes share the taps of one pixel
+  sums.rows_inside = 0;
+  HW_UNROLL
+  for (uint32_t v = 0; v < kVP; ++v) {
+    HW_VITIS(unroll)
+    sums.columns_inside[v] = 0;
+  }
+  uint32_t slot = 0, dealt = 0, tap = 0;
+  for (uint32_t kh = 0; kh < x.kernel_h; ++kh) {
+    HW_VITIS(loop_tripcount min = 1 max = 16383)
+    const int32_t iy = static_cast<int32_t>(oy * x.stride_h + kh * x.dilation_h) - x.pad_top;
+    const bool row_inside = iy >= 0 && iy < static_cast<int32_t>(x.in_h) && columns.from <= columns.to;
+    const uint32_t base = plane + static_cast<uint32_t>(iy) * x.src_row_pitch;
+    if (row_inside) {
+      ++sums.rows_inside;
+      if (columns.fits) ReadSlot(ports, e, x, columns, slot, iy, base);
+    }
+    for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
+      HW_PIPELINE
+      HW_VITIS(loop_tripcount min = 1 max = 16383)
+      if (!shared) HW_ITERATION(0);
+      Word weight;
+      if (x.kind == kDepthwise) {
+        if (tap < kTapRows) {
+          weight = e.parameters.weights[tap];
+        } else {
+          ReadVectorRow(ports.parameters, e.weight_row + tap, weight);
+        }
+      }
+      ++tap;
+      HW_UNROLL
+      for (uint32_t v = 0; v < kVP; ++v) {
+        HW_VITIS(unroll)
+        if (v >= count) continue;
+        const int32_t ix = static_cast<int32_t>((ox + v) * x.stride_w + kw * x.dilation_w) - x.pad_left;
+        const bool column_inside = ix >= 0 && ix < static_cast<int32_t>(x.in_w);
+        const bool inside = row_inside && column_inside;
+        if (kh == 0 && column_inside) ++sums.columns_inside[v];
+        Word word;
+        if (inside && columns.fits) word = e.slot[slot].word[static_cast<uint32_t>(ix) % kRowWords];
+        if (inside && !columns.fits) ReadOne(ports, e, slot, base + static_cast<uint32_t>(ix), word);
+        Tap(x, inside, word, weight, e.parameters.records, sums.acc[shared ? dealt : v]);
+      }
+      if (shared) {  // taps are dealt to the lanes as they come; a full deal, or the last, is a multiplier step
+        ++dealt;
+        if (dealt == kVP || tap == x.kernel_h * x.kernel_w) {
+          HW_ITERATION(0);
+          dealt = 0;
+        }
+      }
+    }
+    slot = slot == 2 ? 0 : slot + 1;
+  }
+  if (!shared) return;
+  for (uint32_t level = 0; level < kJoinSteps; ++level) {
+    HW_PIPELINE
+    HW_ITERATION(0);
+    const uint32_t step = 1U << level;
+    HW_UNROLL
+    for (uint32_t v = 0; v < kVP; ++v) {
+      HW_VITIS(unroll)
+      if ((v & (2 * step - 1)) == 0 && v + step < kVP) Join(x, sums.acc[v + step], sums.acc[v]);
+    }
+  }
+}
+
+uint32_t CountMultiplier(const Window& x, Ports& ports, Engine& e, uint32_t rows, uint32_t columns) {
+  const uint32_t at = ((rows - 1) * x.kernel_w + HW_MUTATE(24, columns - 1, columns)) * 4;
+  uint32_t packed = 0;
+  for (uint32_t i = 0; i < 4; ++i) {
+    HW_VITIS(unroll)
+    uint32_t byte = 0;
+    if (at + i < kCountBytes) {
+      byte = e.parameters.counts[at + i];
+    } else {
+      Word word;
+      HW_FIXED();
+      ReadVectorRow(ports.parameters, e.count_row + (at + i) / kCP, word);
+      byte = static_cast<uint8_t>(word.lane[(at + i) % kCP]);
+    }
+    packed |= byte << (8 * i);
+  }
+  return packed;
+}
+
+/// One result: accumulators of a pixel to the word that is written.
+void Finish(const Window& x, Ports& ports, Engine& e, const BlockSums& sums, uint32_t v, Word& word) {
+  const uint32_t columns = sums.columns_inside[v], rows = sums.rows_inside;
+  uint32_t m = x.m, shift = x.shift;
+  const bool some = rows != 0 && columns != 0;
+  if (x.per_count && some) {
+    const uint32_t packed = CountMultiplier(x, ports, e, rows, columns);
+    m = packed & 0xFFFFFFU;
+    shift = packed >> 24 & 0x3FU;
+  }
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    const int32_t acc = sums.acc[v].lane[c];
+    int32_t q = acc;
+    if (x.kind == kDepthwise) {
+      const Record record = RecordFrom(e.parameters.records + kRecordBytes * c);
+      q = FirstStage(WrapAdd(acc, record.bias), record, x.prelu, x.zero_point, x.clamp_lo, x.clamp_hi);
+    } else {
+      if (x.kind == kAverage) {
+        q = x.per_count && !some ? x.zero_point : Requantize(acc, m, shift, x.zero_point);
+      } else if (x.requantize) {
+        q = Requantize(WrapAdd(acc, HW_MUTATE(25, -x.in_zero, 0)), m, shift, x.zero_point);
+      }
+      q = ClampTo(q, x.clamp_lo, x.clamp_hi);
+    }
+    if (x.table) q = Look(e.parameters.table, q);
+    word.lane[c] = static_cast<int8_t>(q);
+  }
+}
+
+void RunWindow(const Window& x, Ports& ports, Engine& e) {
+  for (uint32_t s = 0; s < 3; ++s) StartLines(e.slot[s].client);
+  StartLines(e.write);
+  uint32_t row = x.params;
+  if (x.table) {
+    LoadTable(ports.parameters, row, e.parameters.table);
+    row += kVectorTableRows;
+  }
+  e.count_row = row;
+  if (x.per_count) LoadCounts(x, ports.parameters, row, e.parameters);
+  uint32_t plane = x.src, plane_to = x.dst, entry = x.partial;
+  for (uint32_t g = 0; g < x.groups; ++g) {
+    HW_VITIS(loop_tripcount min = 1 max = 4095)
+    uint32_t rows = 0;
+    if (x.kind == kDepthwise) {
+      e.weight_row = row + (x.keep ? 0 : kRecordBytes);
+      rows = LoadGroup(x, ports.parameters, row, e.parameters) - row;
+      row += rows;
+    }
+    HW_COUNT(counts.BeginGroup(rows));
+    e.slot[0].row = e.slot[1].row = e.slot[2].row = -1;
+    for (uint32_t oy = 0; oy < x.out_h; ++oy) {
+      HW_VITIS(loop_tripcount min = 1 max = 16383)
+      for (uint32_t ox = 0; ox < x.out_w; ox += kVP) {
+        HW_VITIS(loop_tripcount min = 1 max = 16383)
+        const uint32_t count = x.out_w - ox < kVP ? x.out_w - ox : kVP;
+        BlockSums sums;
+        const int32_t start = x.kind != kMaximum ? 0
+                              : x.accumulate     ? INT32_MIN
+                                                 : -128;  // joined with the kept sums below
+        HW_UNROLL
+        for (uint32_t v = 0; v < kVP; ++v) {
+          HW_VITIS(unroll)
+          HW_UNROLL
+          for (uint32_t c = 0; c < kCP; ++c) {
+            HW_VITIS(unroll)
+            sums.acc[v].lane[c] = start;
+          }
+        }
+        Taps(x, ports, e, plane, oy, ox, count, sums);
+        uint32_t to[kVP];
+        Word words[kVP];
+        for (uint32_t v = 0; v < count; ++v) {
+          HW_PIPELINE
+          HW_VITIS(loop_tripcount min = 1 max = kVP)
+          if (x.accumulate) {
+            HW_ITERATION(5);
+            Accumulators before;
+            ReadVectorPartial(ports.partial_read, entry + v, before);
+            Join(x, before, sums.acc[v]);
+          }
+          if (x.keep) {
+            HW_ITERATION(4);
+            WriteVectorPartial(ports.partial_write, entry + v, sums.acc[v]);
+          } else {
+            Finish(x, ports, e, sums, v, words[v]);
+          }
+          to[v] = plane_to + oy * x.dst_row_pitch + ox + v;
+        }
+        if (!x.keep) WriteWords<4>(ports.result, e.write, to, count, words);
+        entry += count;
+        HW_COUNT(counts.EndBlock());
+      }
+    }
+    plane += x.src_plane_pitch;
+    plane_to += x.dst_plane_pitch;
+  }
+  HW_COUNT(counts.EndGroups());
+  FlushLine(ports.result, e.write);
+}
+
+/// Stages: 0 operand a, 1 operand b, 2 the result, side by side for each row.
+void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, ActivationPort& port_b,
+                    ActivationPort& result, VectorPort& parameters) {
+  LineClient a, b, write;
+  StartLines(a);
+  StartLines(b);
+  StartLines(write);
+  Table table;
+  if (x.table != 0) LoadTable(parameters, x.params, table);
+  const bool two = x.kind == kElementwiseAdd || x.kind == kElementwiseMul;
+  uint32_t plane_a = x.a, plane_b = x.b, plane_to = x.dst;
+  for (uint32_t p = 0; p < x.planes; ++p) {
+    uint32_t row_a = plane_a, row_b = plane_b, row_to = plane_to;
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (uint32_t c = 0; c < x.cols; c += kChunk) {
+        const uint32_t count = x.cols - c < kChunk ? x.cols - c : kChunk;
+        uint32_t at_a[kChunk], at_b[kChunk], to[kChunk];
+        Word words_a[kChunk], words_b[kChunk], out[kChunk];
+        HW_UNROLL
+        for (uint32_t i = 0; i < kChunk; ++i) {
+          HW_VITIS(unroll)
+          at_a[i] = row_a + c + i;
+          at_b[i] = row_b + (x.b_step != 0 ? c + i : 0);
+          to[i] = row_to + c + i;
+        }
+        ReadWords<0>(port_a, a, at_a, count, words_a);
+        if (two) ReadWords<1>(port_b, b, at_b, count, words_b);
+        for (uint32_t i = 0; i < count; ++i) {
+          HW_PIPELINE
+          HW_VITIS(loop_tripcount min = 1 max = kChunk)
+          HW_UNROLL
+          for (uint32_t ch = 0; ch < kCP; ++ch) {
+            HW_VITIS(unroll)
+            const int32_t va = words_a[i].lane[ch];
+            const int32_t vb = two ? words_b[i].lane[x.b_lane0 != 0 ? 0 : ch] : 0;
+            int32_t q = va;
+            if (x.kind == kElementwiseRequantize) {
+              q = Requantize(va - x.a_zero, static_cast<uint32_t>(x.m_a), x.shift, x.zero_point);
+            } else if (x.kind == kElementwiseAdd) {
+              q = AddRequantize(va, x.a_zero, x.m_a, vb, x.b_zero, x.m_b, x.shift, x.zero_point);
+            } else if (x.kind == kElementwiseMul) {
+              q = MulRequantize(va, x.a_zero, vb, HW_MUTATE(26, x.b_zero, x.a_zero), static_cast<uint32_t>(x.m_a),
+                                x.shift, x.zero_point);
+            }
+            q = ClampTo(q, x.clamp_lo, x.clamp_hi);
+            if (x.table != 0) q = Look(table, q);
+            out[i].lane[ch] = static_cast<int8_t>(q);
+          }
+        }
+        WriteWords<2>(result, write, to, count, out);
+      }
+      HW_END_UNIT();
+      row_a += x.a_row_pitch;
+      row_b += HW_MUTATE(27, x.b_row_pitch, x.a_row_pitch);
+      row_to += x.dst_row_pitch;
+    }
+    plane_a += x.a_plane_pitch;
+    plane_b += x.b_plane_pitch;
+    plane_to += x.dst_plane_pitch;
+  }
+  FlushLine(result, write);
+}
+
+struct VectorSteps {
+  ActivationPort& read0;
+  ActivationPort& read1;
+  ActivationPort& read2;
+  ActivationPort& result;
+  VectorPort& parameters;
+  VectorPartialPort& partial_read;
+  VectorPartialPort& partial_write;
+
+  Needs needs(const InstructionWord& word) { return NeedsOfVector(word); }
+  bool acquire(uint32_t) { return true; }
+  Trap execute(const InstructionWord& word, const BaseRegisters&, const Needs&) {
+    return ExecuteVector(word, read0, read1, read2, result, parameters, partial_read, partial_write);
+  }
+  bool release(uint32_t) { return true; }
+};
+
+}  // namespace
+
+Needs NeedsOfVector(const InstructionWord& word) {
+  Trap trap = Trap::kIllegalInstruction;
+  ::xrun::Sync sync;
+  ::xrun::Depthwise depthwise;
+  ::xrun::Pool pool;
+  ::xrun::Elementwise elementwise;
+  switch (static_cast<Opcode>(OpcodeOf(word))) {
+    case Opcode::kSync:
+      trap = Judge(word, sync);
+      break;
+    case Opcode::kDepthwise:
+      trap = Judge(word, depthwise);
+      break;
+    case Opcode::kPool:
+      trap = Judge(word, pool);
+      break;
+    case Opcode::kElementwise:
+      trap = Judge(word, elementwise);
+      break;
+    default:
+      break;
+  }
+  return HeaderNeeds(word, kVector, trap);
+}
+
+Trap ExecuteVector(const InstructionWord& word, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2,
+                   ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
+                   VectorPartialPort& partial_write) {
+  Engine e;
+  Ports ports = {read0, read1, read2, result, parameters, partial_read, partial_write};
+  switch (static_cast<Opcode>(OpcodeOf(word))) {
+    case Opcode::kDepthwise: {
+      ::xrun::Depthwise x;
+      Decode(word, x);
+      RunWindow(WindowOf(x), ports, e);
+      break;
+    }
+    case Opcode::kPool: {
+      ::xrun::Pool x;
+      Decode(word, x);
+      RunWindow(WindowOf(x), ports, e);
+      break;
+    }
+    case Opcode::kElementwise: {
+      ::xrun::Elementwise x;
+      Decode(word, x);
+      RunElementwise(x, read0, read1, result, parameters);
+      break;
+    }
+    default:
+      break;
+  }
+  return Trap::kNone;
+}
+
+void VectorEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines], StopSignal& stop,
+                  EngineReport& report, TokenStream& marks, ActivationPort& read0, ActivationPort& read1,
+                  ActivationPort& read2, ActivationPort& result, VectorPort& parameters,
+                  VectorPartialPort& partial_read, VectorPartialPort& partial_write) {
+  VectorSteps steps = {read0, read1, read2, result, parameters, partial_read, partial_write};
+  RunEngine(steps, packets, from, to, stop, report, marks);
+}
+
+}  // namespace XRUN_HW_CONFIG
+}  // namespace hw
+}  // namespace xrun
