@@ -6,16 +6,52 @@
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
 #include "compiler/passes/passes.h"
+#include "compiler/plan.h"
 #include "compiler/split_batch.h"
 #include "compiler/tokens_to_planes.h"
 
 namespace xrun::compiler {
 namespace {
 
+void Finish(const HardwareConfig& config, ScheduledPartition* result) {
+  AssignRing(&result->schedule, config);
+  Synchronize(&result->schedule, config);
+}
+
+/// Groups of layers by search (plan.h). Not where tests force tilings, and not for programs that show every tensor.
+std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, const CompileOptions& options,
+                                                  WeightImage* weights, std::vector<TileReport>* tiles) {
+  const TilingLimits& t = options.tiling;
+  const bool forced = t.rows != 0 || t.cols != 0 || t.out_groups != 0 || t.in_groups != 0 || t.kernel_rows != 0 ||
+                      t.single_buffer || !t.keep_on_chip;
+  if (options.optimization < 2 || options.debug_tensors || forced) return std::nullopt;
+  ScheduledPartition result;
+  result.partition = partition;
+  PlanOptions search;
+  if (options.optimization >= 3) search = {.longest_group = 16, .states = 24};
+  const std::optional<Plan> plan = PlanPartition(&result.partition, options.config, search);
+  if (!plan) return std::nullopt;
+  result.workspace_bytes = plan->workspace_bytes;
+  const uint64_t weight_bytes = weights->size();
+  auto schedule = BuildSchedule(result.partition, options.config, t, &*plan, weights, tiles);
+  if (!schedule.ok()) {
+    weights->Truncate(weight_bytes);
+    return std::nullopt;
+  }
+  tiles->push_back({"activation memory: " + std::to_string(plan->peak_words) + " words used, " +
+                    std::to_string(plan->bound_words) + " live at the same time, of " +
+                    std::to_string(options.config.activation_words()) + "; about " +
+                    std::to_string(static_cast<uint64_t>(plan->cycles)) + " cycles"});
+  result.schedule = std::move(schedule).value();
+  Finish(options.config, &result);
+  return result;
+}
+
 /// Places and schedules one partition. Where tensors kept on chip leave a layer too little room for its tiles, all
 /// tensors go through DRAM instead.
 Result<ScheduledPartition> SchedulePartition(const Partition& partition, const CompileOptions& options,
                                              WeightImage* weights, std::vector<TileReport>* tiles) {
+  if (auto planned = SchedulePlanned(partition, options, weights, tiles)) return std::move(*planned);
   const uint64_t weight_bytes = weights->size();
   const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip && !options.debug_tensors;
   for (const bool keep_on_chip : {wish, false}) {
@@ -23,15 +59,14 @@ Result<ScheduledPartition> SchedulePartition(const Partition& partition, const C
     result.partition = partition;
     result.workspace_bytes = PlaceTensors(&result.partition, options.config, keep_on_chip, !options.debug_tensors);
     tiles->clear();
-    auto schedule = BuildSchedule(result.partition, options.config, options.tiling, weights, tiles);
+    auto schedule = BuildSchedule(result.partition, options.config, options.tiling, nullptr, weights, tiles);
     if (!schedule.ok()) {
       if (!keep_on_chip) return std::move(schedule).failure();
       weights->Truncate(weight_bytes);
       continue;
     }
     result.schedule = std::move(schedule).value();
-    AssignRing(&result.schedule, options.config);
-    Synchronize(&result.schedule, options.config);
+    Finish(options.config, &result);
     return result;
   }
   assert(false && "the second turn returns");

@@ -55,8 +55,18 @@ void Emitter::BeginLayer(int32_t layer) {
       tile_base_ = std::max(tile_base_, t.on_chip->addr + static_cast<uint32_t>(t.words()));
     }
   }
-  tile_base_ = CeilDiv(tile_base_, config.banks()) * config.banks();
-  tile_next_ = tile_base_;
+  BeginLayer(layer, CeilDiv(tile_base_, config.banks()) * config.banks(), config.activation_words());
+}
+
+void Emitter::BeginLayer(int32_t layer, uint32_t base, uint32_t end) {
+  layer_ = layer;
+  tile_base_ = tile_next_ = base;
+  tile_end_ = std::max(base, end);
+}
+
+void Emitter::ReserveVectorRows(uint32_t rows) {
+  assert(rows <= config.vector_rows);
+  if (vector_next_ + rows > config.vector_rows) vector_next_ = 0;
 }
 
 Emitter::Buffers Emitter::Allocate(uint32_t words, uint32_t count) {
@@ -65,7 +75,7 @@ Emitter::Buffers Emitter::Allocate(uint32_t words, uint32_t count) {
     buffers.addresses_.push_back(tile_next_);
     tile_next_ += words;
   }
-  assert(tile_next_ <= config.activation_words());
+  assert(tile_next_ <= tile_end_);
   return buffers;
 }
 
@@ -117,6 +127,10 @@ void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& vi
   Emit(kLoad, MakeTransfer<Load>(root, box, view, config.channels));
 }
 
+void Emitter::EmitSave(const OverlayTensor& root, const Box& box, const View& view) {
+  Emit(kSave, MakeTransfer<Save>(root, box, view, config.channels));
+}
+
 OverlayTensor Emitter::Memory(const OverlayTensor& t) const {
   OverlayTensor memory = Root(t);
   if (!t.reshaped) return memory;
@@ -164,7 +178,7 @@ void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
   const OverlayTensor& t = tensor(index);
   const OverlayTensor& root = Root(t);
   if (root.on_chip && root.base == kBaseWorkspace) return;
-  Emit(kSave, MakeTransfer<Save>(root, InRoot(t, wanted), view, config.channels));
+  EmitSave(root, InRoot(t, wanted), view);
 }
 
 int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {

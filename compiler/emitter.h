@@ -59,9 +59,12 @@ class Emitter {
   OverlayTensor Memory(const OverlayTensor& t) const;
   bool OnChip(const OverlayTensor& t) const { return Root(t).on_chip.has_value(); }
 
+  /// Tiles of this layer lie above everything kept on chip meanwhile.
   void BeginLayer(int32_t layer);
-  /// Words that tiles of this layer may use, above everything kept on chip meanwhile.
-  uint32_t tile_words() const { return config.activation_words() - tile_base_; }
+  /// Tiles of this layer lie in words [base, end).
+  void BeginLayer(int32_t layer, uint32_t base, uint32_t end);
+  /// Words that tiles of this layer may use.
+  uint32_t tile_words() const { return tile_end_ - tile_base_; }
 
   /// A tile buffer; several with the same purpose are used in turn.
   class Buffers {
@@ -88,16 +91,24 @@ class Emitter {
   /// A segment in vector memory; returns its first row.
   uint32_t LoadVectorSegment(uint64_t offset, uint32_t rows);
 
+  /// Moves a box (counted in the tensor that owns the memory) from or to DRAM.
+  void EmitLoad(const OverlayTensor& root, const Box& box, const View& view);
+  void EmitSave(const OverlayTensor& root, const Box& box, const View& view);
+
+  /// The layer that the next instructions belong to.
+  void SetLayer(int32_t layer) { layer_ = layer; }
+  /// Segments of `rows` in all that are loaded next stay in vector memory together.
+  void ReserveVectorRows(uint32_t rows);
+
   void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false);
 
  private:
-  void EmitLoad(const OverlayTensor& root, const Box& box, const View& view);
   /// A tensor's box as a box of the tensor that owns the memory.
   static Box InRoot(const OverlayTensor& t, Box box);
 
   Schedule* schedule_;
   int32_t layer_ = kNone;
-  uint32_t tile_base_ = 0, tile_next_ = 0;
+  uint32_t tile_base_ = 0, tile_end_ = 0, tile_next_ = 0;
   uint32_t vector_next_ = 0;
   std::vector<bool> loaded_;  ///< inputs kept on chip that have been loaded
   std::vector<LiveRange> live_;

@@ -4,34 +4,57 @@
 
 #include "compiler/emitter.h"
 #include "compiler/pack_weights.h"
+#include "compiler/plan.h"
 
 namespace xrun::compiler {
 
+namespace {
+
+Status ScheduleAlone(Emitter& emitter, const Layer& layer, std::string* report) {
+  switch (layer.kind) {
+    case LayerKind::kConv:
+      return ScheduleConv(emitter, layer, report);
+    case LayerKind::kDepthwise:
+    case LayerKind::kPool:
+      return ScheduleWindow(emitter, layer, report);
+    case LayerKind::kElementwise:
+      return ScheduleElementwise(emitter, layer, report);
+  }
+  assert(false && "every kind of layer is listed");
+  return {};
+}
+
+}  // namespace
+
 Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& config, const TilingLimits& limits,
-                               WeightImage* weights, std::vector<TileReport>* report) {
+                               const Plan* plan, WeightImage* weights, std::vector<TileReport>* report) {
   Partition partition = placed;
   for (OverlayTensor& t : partition.tensors) {
     if (t.constant != nullptr) t.offset = weights->Append(PackConstant(t, config));
   }
   Schedule schedule;
   Emitter emitter(partition, config, limits, weights, &schedule);
-  for (size_t i = 0; i < partition.layers.size(); ++i) {
-    const Layer& layer = partition.layers[i];
-    emitter.BeginLayer(static_cast<int32_t>(i));
-    TileReport line;
-    switch (layer.kind) {
-      case LayerKind::kConv:
-        XRUN_RETURN_IF_ERROR(ScheduleConv(emitter, layer, &line.text));
-        break;
-      case LayerKind::kDepthwise:
-      case LayerKind::kPool:
-        XRUN_RETURN_IF_ERROR(ScheduleWindow(emitter, layer, &line.text));
-        break;
-      case LayerKind::kElementwise:
-        XRUN_RETURN_IF_ERROR(ScheduleElementwise(emitter, layer, &line.text));
-        break;
+  const auto add = [&](const std::string& text) {
+    if (report != nullptr) report->push_back({text});
+  };
+  std::string text;
+  if (plan == nullptr) {
+    for (size_t i = 0; i < partition.layers.size(); ++i) {
+      emitter.BeginLayer(static_cast<int32_t>(i));
+      XRUN_RETURN_IF_ERROR(ScheduleAlone(emitter, partition.layers[i], &text));
+      add(text);
     }
-    if (report != nullptr) report->push_back(std::move(line));
+  } else {
+    const StripContext context(partition, config);
+    for (const PlannedGroup& group : plan->groups) {
+      if (group.strips) {
+        XRUN_RETURN_IF_ERROR(ScheduleStrips(emitter, context, *group.strips, &text));
+      } else {
+        emitter.BeginLayer(group.first, group.base, group.end);
+        XRUN_RETURN_IF_ERROR(ScheduleAlone(emitter, partition.layers[static_cast<size_t>(group.first)], &text));
+      }
+      add(text);
+    }
   }
   if (weights->size() > UINT32_MAX) {
     return Failure{"the weights need more than 4 GiB", ""};

@@ -67,8 +67,10 @@ struct TileReport {
 
 /// Cuts every layer into tiles and emits its instructions: addresses, but no tokens and no ring rows yet. Tensors must
 /// have been placed (PlaceTensors). Failure names the layer and what does not fit.
+/// With a plan its groups are followed, without one each layer is cut by itself.
+struct Plan;
 Result<Schedule> BuildSchedule(const Partition& partition, const HardwareConfig& config, const TilingLimits& limits,
-                               WeightImage* weights, std::vector<TileReport>* report);
+                               const Plan* plan, WeightImage* weights, std::vector<TileReport>* report);
 
 /// First and last layer that touch a tensor or a view of it; last = -1 for one that nobody touches, and for views.
 struct LiveRange {

@@ -48,7 +48,7 @@ std::vector<uint8_t> BuildImage(const Program& program, const OverlayStep& step)
   std::vector<uint8_t> image(bytes);
   Put<uint32_t>(image, 0, kImageMagic);
   Put<uint16_t>(image, kImageIsaMajor, kIsaMajor);
-  Put<uint16_t>(image, kImageIsaMinor, kIsaMinor);
+  Put<uint16_t>(image, kImageIsaMinor, program.isa_minor);
   Put<uint64_t>(image, kImageFingerprint, Fingerprint(program.config));
   Put<uint64_t>(image, kImageWeightBytes, program.weights.size());
   size_t at = kImageHeaderBytes;

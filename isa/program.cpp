@@ -28,6 +28,7 @@ std::string Hex(uint64_t value) {
 std::string Version(uint64_t major, uint64_t minor) { return std::to_string(major) + "." + std::to_string(minor); }
 
 struct Header {
+  uint16_t isa_minor = 0;
   uint64_t fingerprint = 0, capabilities = 0;
   uint32_t sections = 0;
 };
@@ -65,6 +66,7 @@ Result<Header> ParseHeader(std::span<const uint8_t> file) {
         "compile the model again with this version's xcompile"};
   }
   Header header;
+  header.isa_minor = isa_minor;
   header.fingerprint = LoadInteger<uint64_t>(file, 24);
   header.capabilities = LoadInteger<uint64_t>(file, 32);
   header.sections = LoadInteger<uint32_t>(file, 40);
@@ -154,6 +156,7 @@ Result<Program> Parse(std::span<const uint8_t> file, std::shared_ptr<const void>
                    ""};
   }
   Program program;
+  program.isa_minor = header.isa_minor;
   program.capabilities = header.capabilities;
   program.weights = *sections[2];
   program.storage.push_back(std::move(owner));

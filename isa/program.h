@@ -122,7 +122,8 @@ struct Step {
 struct Program {
   std::string model_name;
   HardwareConfig config;
-  uint64_t capabilities = 0;  ///< bits the device must have
+  uint16_t isa_minor = kIsaMinor;  ///< the device's must not be lower
+  uint64_t capabilities = 0;       ///< bits the device must have
   std::vector<TensorDesc> tensors;
   std::vector<uint32_t> inputs, outputs;  ///< tensor indices, in the model's order
   std::vector<Step> steps;                ///< executed in order

@@ -61,7 +61,7 @@ Result<std::vector<uint8_t>> Serialize(const Program& program) {
   StoreInteger(file, 4, kFormatMajor);
   StoreInteger(file, 6, kFormatMinor);
   StoreInteger(file, 8, kIsaMajor);
-  StoreInteger(file, 10, kIsaMinor);
+  StoreInteger(file, 10, program.isa_minor);
   StoreInteger(file, 16, uint64_t{file.size()});
   StoreInteger(file, 24, Fingerprint(program.config));
   StoreInteger(file, 32, program.capabilities);

@@ -11,6 +11,8 @@ namespace {
 /// What each bit of the capability word means, bit 0 first (isa/README.md, section 7).
 constexpr const char* kCapabilityNames[] = {"the base instruction set"};
 
+}  // namespace
+
 std::string CapabilityText(uint64_t bits) {
   std::string text;
   for (unsigned bit = 0; bit < 64; ++bit) {
@@ -20,8 +22,6 @@ std::string CapabilityText(uint64_t bits) {
   }
   return text;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<Device>> OpenDevice(const std::string& name) {
   const std::string kind = name.substr(0, name.find(':'));
@@ -50,6 +50,12 @@ Status CheckProgram(const Device& device, const Program& program) {
     return Failure{who + " was compiled for configuration " + program.config.name + ", device '" + device.name() +
                        "' has " + config->name + " (program here, device there: " + fields + ")",
                    "compile again: xcompile MODEL.onnx --arch " + config->name};
+  }
+  if (program.isa_minor > device.isa_minor()) {
+    const std::string major = std::to_string(kIsaMajor) + ".";
+    return Failure{who + " was compiled for ISA " + major + std::to_string(program.isa_minor) + ", device '" +
+                       device.name() + "' has ISA " + major + std::to_string(device.isa_minor()),
+                   "use a newer overlay, or compile with an xcompile of its version"};
   }
   if (const uint64_t missing = program.capabilities & ~device.capabilities(); missing != 0) {
     return Failure{who + " needs what device '" + device.name() + "' lacks: " + CapabilityText(missing),

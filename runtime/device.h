@@ -14,6 +14,7 @@
 #include "isa/isa.h"
 #include "isa/program.h"
 #include "isa/result.h"
+#include "runtime/launch_gate.h"
 
 // What the runtime asks of a device; simulator, C-sim and board each implement these four classes and nothing else.
 //
@@ -36,6 +37,10 @@ class DeviceBuffer {
   std::span<uint8_t> host() const { return host_; }
   virtual Status SyncToDevice(uint64_t offset, uint64_t bytes) = 0;
   virtual Status SyncFromDevice(uint64_t offset, uint64_t bytes) = 0;
+  /// A new dma-buf file descriptor of this memory, the caller's to close. Devices without dma-buf keep this.
+  virtual Result<int> Export() const {
+    return Failure{"memory of this device cannot be exported as a dma-buf", "copy through Buffer::data()"};
+  }
 
  protected:
   std::span<uint8_t> host_;  ///< aligned to 4096
@@ -112,8 +117,26 @@ class Device {
   virtual uint32_t lanes() const = 0;
 
   virtual Result<std::unique_ptr<DeviceBuffer>> Allocate(uint64_t bytes) = 0;  ///< zeroed
+  /// Memory for a user's api::Buffer, zeroed. `cacheable`: the host's view goes through its caches, quick to compute
+  /// on, and syncs do the work; otherwise it does not, and syncs find nothing to do. A device with one kind keeps this.
+  virtual Result<std::unique_ptr<DeviceBuffer>> AllocateShared(uint64_t bytes, bool cacheable) {
+    static_cast<void>(cacheable);
+    return Allocate(bytes);
+  }
+  /// The first `bytes` bytes of another driver's dma-buf, as they are: mapped for the host, addressable by the device.
+  /// The descriptor stays the caller's and may be closed afterwards. Devices without dma-buf keep this.
+  virtual Result<std::unique_ptr<DeviceBuffer>> Import(int fd, uint64_t bytes) {
+    static_cast<void>(fd), static_cast<void>(bytes);
+    return Failure{"device '" + name() + "' cannot import a dma-buf", "allocate a Buffer on it and copy"};
+  }
   /// The program must have passed CheckProgram.
   virtual Result<std::unique_ptr<LoadedProgram>> Load(std::shared_ptr<const Program> program) = 0;
+
+  /// The executor passes every launch through it; devices need not know.
+  LaunchGate& gate() { return gate_; }
+
+ private:
+  LaunchGate gate_;
 };
 
 /// "sim", "sim:CONFIG[,check][,reference]", "xrt:N[,…]" (xrt_device.h); the grammar of api::Device::open.
@@ -122,6 +145,9 @@ Result<std::shared_ptr<Device>> OpenDevice(const std::string& name);
 /// Whether `program` runs on `device`: the same functional configuration, no capability it lacks. The failure names the
 /// fields that differ and the command that recompiles.
 Status CheckProgram(const Device& device, const Program& program);
+
+/// Capability bits in words.
+std::string CapabilityText(uint64_t bits);
 
 }  // namespace xrun::runtime
 

@@ -38,6 +38,7 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
     RequestState& request = *group[r];
     requests[r] = &request.device_requests[index];
     for (uint32_t p : step.pack) {
+      if (request.device_form_bound[p]) continue;
       const Plan::Packed& packed = plan.packed[p];
       Pack(packed.layout, word, static_cast<const int8_t*>(request.HostData(packed.tensor)),
            request.device_memory->host().data() + packed.offset);
@@ -52,13 +53,18 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
     lane.time_marks.assign(TimeMarksOf(plan.program->overlay_steps[index]).marks.size(), 0);
     options.time_marks = lane.time_marks;
   }
+  if (!lane.gate.Enter(lane.priority, lane.room, lane.abort)) {
+    return Fail(lane, LaunchState::kAborted, {"stopped before " + StepText(*plan.program, index), ""});
+  }
   lane.device_lane->Launch(index, {requests.data(), group.size()}, options, lane.outcome);
+  lane.gate.Leave(lane.priority);
   if (lane.outcome.state != LaunchState::kDone) {
     lane.outcome.failure = std::move(lane.outcome.failure).In(StepText(*plan.program, index));
     return false;
   }
   for (RequestState* request : group) {
     for (uint32_t p : step.unpack) {
+      if (request->device_form_bound[p]) continue;
       const Plan::Packed& packed = plan.packed[p];
       auto status = request->device_memory->SyncFromDevice(packed.offset, packed.bytes);
       if (!status.ok()) return failed(status);

@@ -1,6 +1,7 @@
 #ifndef XRUN_RUNTIME_EXECUTOR_H_
 #define XRUN_RUNTIME_EXECUTOR_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -32,10 +33,17 @@ using StepListener = std::function<void(const ExecutedStep&)>;
 /// What one launch at a time needs: the device's lane, threads and scratch of the CPU steps. One thread at a time, but
 /// for `abort`, and `group`, which is guarded by the scheduler's mutex.
 struct LaneState {
-  LaneState(std::unique_ptr<Lane> lane, const Plan& plan, int cpu_threads)
-      : device_lane(std::move(lane)), workers(cpu_threads), scratch(ScratchBytes(plan, workers.count())) {}
+  LaneState(std::unique_ptr<Lane> lane, const Plan& plan, int cpu_threads, Device& device)
+      : device_lane(std::move(lane)),
+        gate(device.gate()),
+        room(std::max(1U, device.lanes())),
+        workers(cpu_threads),
+        scratch(ScratchBytes(plan, workers.count())) {}
 
   std::unique_ptr<Lane> device_lane;
+  LaunchGate& gate;
+  const uint32_t room;
+  size_t priority = 1;  ///< of the group
   cpu::Workers workers;
   AlignedMemory scratch;
   LaunchOutcome outcome;

@@ -4,13 +4,27 @@
 find_package(Threads REQUIRED)
 include(${CMAKE_CURRENT_LIST_DIR}/xrt.cmake)
 
+# A program with CPU steps is refused by name, at load, by a libxrun without their kernels.
+option(XRUN_CPU_KERNELS "Float kernels of CPU steps in libxrun; OFF makes it small" ON)
+if(XRUN_CPU_KERNELS)
+  set(xrun_kernels xrun_cpu)
+else()
+  set(xrun_kernels xrun_cpu_none)
+endif()
+
 add_library(xrun_runtime STATIC
   arguments.cpp
+  buffer.cpp
+  c_api.cpp
+  c_request.cpp
   csim_device.cpp
   device.cpp
   executor.cpp
+  launch_gate.cpp
   layout.cpp
+  mapped_memory.cpp
   plan.cpp
+  profile.cpp
   program.cpp
   quantize.cpp
   request_state.cpp
@@ -20,11 +34,12 @@ add_library(xrun_runtime STATIC
   tensor.cpp)
 target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
-                      PUBLIC xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
+                      PUBLIC xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 if(TARGET xrun_xrt)
   target_sources(xrun_runtime PRIVATE xrt_board.cpp xrt_device.cpp xrt_lane.cpp)
-  target_compile_definitions(xrun_runtime PRIVATE XRUN_HAVE_XRT)
+  target_compile_definitions(xrun_runtime PUBLIC XRUN_HAVE_XRT)
   target_link_libraries(xrun_runtime PUBLIC xrun_xrt)
 endif()
 # Per-element loops that the compiler vectorises.
@@ -36,8 +51,9 @@ set_target_properties(xrun PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION 0
   LINKER_LANGUAGE CXX)
-target_include_directories(xrun PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
-target_link_libraries(xrun PRIVATE xrun_isa xrun_cpu xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
+target_include_directories(xrun PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>)
+target_compile_features(xrun INTERFACE cxx_std_20)
+target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 if(TARGET xrun_xrt)
   target_link_libraries(xrun PRIVATE xrun_xrt)
 endif()

@@ -110,10 +110,14 @@ class Planner {
   void VisitCpu(const CpuStep& step, int64_t at) {
     for (int32_t t : step.inputs) {
       if (t < 0) continue;
+      plan_.tensors[static_cast<size_t>(t)].on_cpu = true;
       NeedOnHost(static_cast<uint32_t>(t));
       UseOnHost(static_cast<uint32_t>(t), at);
     }
-    for (int32_t t : step.outputs) UseOnHost(static_cast<uint32_t>(t), at);
+    for (int32_t t : step.outputs) {
+      plan_.tensors[static_cast<size_t>(t)].on_cpu = true;
+      UseOnHost(static_cast<uint32_t>(t), at);
+    }
   }
 
   uint32_t AddPacked(const Binding& binding) {
@@ -122,7 +126,10 @@ class Planner {
     packed.layout = binding.layout;
     packed.bytes = binding.layout.Bytes(program_.config);
     plan_.packed.push_back(std::move(packed));
-    return static_cast<uint32_t>(plan_.packed.size() - 1);
+    const auto index = static_cast<uint32_t>(plan_.packed.size() - 1);
+    int32_t& form = plan_.tensors[binding.tensor].packed;
+    form = form == -1 ? static_cast<int32_t>(index) : -2;
+    return index;
   }
 
   static bool SharesRegister(const std::vector<Binding>& bindings, const Binding& binding) {
@@ -207,6 +214,9 @@ class Planner {
     }
     plan_.device_bytes = AlignTo(end + workspace, kDeviceAlignment);
     for (const Bound& b : bindings_) {
+      const auto same = [&](const Bound& other) { return other.step == b.step && other.base == b.base; };
+      plan_.packed[b.packed].places.push_back(
+          {b.step, b.base, std::count_if(bindings_.begin(), bindings_.end(), same) == 1});
       const Plan::Packed& packed = plan_.packed[b.packed];
       Plan::Overlay::Register& r = plan_.overlay[b.step].registers[b.base];
       r = r.set ? Plan::Overlay::Register{true, r.offset, r.bytes + packed.bytes}
@@ -283,6 +293,19 @@ AlignedMemory::AlignedMemory(size_t bytes)
 
 Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Program> program) {
   return Planner(std::move(program)).Make();
+}
+
+int32_t DeviceForm(const Plan& plan, uint32_t tensor) {
+  const Plan::Tensor& t = plan.tensors[tensor];
+  if (t.packed < 0 || t.on_cpu) return -1;
+  const auto& inputs = plan.program->inputs;
+  const auto& outputs = plan.program->outputs;
+  if (std::count(inputs.begin(), inputs.end(), tensor) + std::count(outputs.begin(), outputs.end(), tensor) != 1) {
+    return -1;
+  }
+  const Plan::Packed& packed = plan.packed[static_cast<size_t>(t.packed)];
+  const bool alone = std::all_of(packed.places.begin(), packed.places.end(), [](const auto& p) { return p.alone; });
+  return alone ? t.packed : -1;
 }
 
 size_t ScratchBytes(const Plan& plan, int workers) {

@@ -46,6 +46,8 @@ struct Plan {
     const uint8_t* constant = nullptr;  ///< in the program file
     bool on_host = false;               ///< has `bytes` bytes at `host_offset` of the request's host memory
     uint64_t host_offset = 0;
+    bool on_cpu = false;  ///< a CPU step reads or writes it
+    int32_t packed = -1;  ///< its one form in `packed`; −1: none, −2: several
   };
 
   /// A tensor in the overlay's layout, in the request's device memory.
@@ -53,6 +55,12 @@ struct Plan {
     uint32_t tensor = 0;
     BufferLayout layout;
     uint64_t offset = 0, bytes = 0;
+    /// Where the device finds it.
+    struct Place {
+      uint32_t step = 0, base = 0;
+      bool alone = true;  ///< nothing else is in that register
+    };
+    std::vector<Place> places;
   };
 
   struct Overlay {
@@ -84,6 +92,10 @@ struct Plan {
   uint64_t device_bytes = 0;     ///< of a request: packed tensors, then the workspace all its steps share
   uint64_t workspace_offset = 0;
 };
+
+/// The form of a program's input or output that a user's buffer can hold in the overlay's layout (index into `packed`);
+/// −1: there is none.
+int32_t DeviceForm(const Plan& plan, uint32_t tensor);
 
 /// One CPU step bound to memory: what an OpCall points at.
 struct BoundCall {

@@ -29,7 +29,8 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Device> dev
   XRUN_ASSIGN_OR_RETURN(scheduler->loaded_, scheduler->device_->Load(scheduler->plan_->program));
   for (uint32_t i = 0; i < options.lanes; ++i) {
     XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(options.group));
-    scheduler->lanes_.push_back(std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads));
+    scheduler->lanes_.push_back(
+        std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads, *scheduler->device_));
     scheduler->lanes_.back()->time_limit = options.timeout;
     scheduler->ReturnLane(scheduler->lanes_.back().get());
   }
@@ -61,12 +62,14 @@ Result<RequestState*> Scheduler::Take(Lock& lock) {
     lock.lock();
     if (!created.ok()) return std::move(created).failure();
     requests_.push_back(std::move(created).value());
+    requests_.back()->priority = options_.priority;
     return requests_.back().get();
   }
   RequestState* request = free_;
   free_ = request->next;
   request->next = nullptr;
   request->phase = Phase::kIdle;
+  request->priority = options_.priority;
   return request;
 }
 
@@ -96,6 +99,7 @@ Result<RequestState*> Scheduler::TryAcquireForRun() {
 void Scheduler::Release(RequestState* request) {
   Cancel(request);
   Wait(request);
+  request->UnbindAll();
   const Lock lock(mutex_);
   request->next = free_;
   free_ = request;
@@ -112,6 +116,7 @@ void Scheduler::Begin(RequestState* request, api::Callback callback) {
   ++request->generation;
   request->cancelled = request->timed_out = request->failed = false;
   request->callback = std::move(callback);
+  request->level = request->priority;
   if (options_.timeout.count() > 0) {
     request->submitted = Clock::now();
     request->deadline = request->submitted + options_.timeout;
@@ -130,7 +135,7 @@ bool Scheduler::Submit(RequestState* request, api::Callback callback) {
 
 void Scheduler::RunNow(RequestState* request) {
   Lock lock(mutex_);
-  if (first_ == nullptr && free_lanes_ != nullptr) {
+  if (queued_ == 0 && free_lanes_ != nullptr) {
     Begin(request, nullptr);
     LaneState* lane = TakeLane();
     Assign(lane, request);
@@ -161,8 +166,18 @@ void Scheduler::Cancel(RequestState* request) {
     Complete(request, lock);
   } else if (request->phase == Phase::kRunning) {
     request->cancelled = true;
-    request->lane->abort.store(true, std::memory_order_relaxed);
+    Abort(request->lane);
   }
+}
+
+bool Scheduler::UnderWay(const RequestState* request) {
+  const Lock lock(mutex_);
+  return request->phase == Phase::kQueued || request->phase == Phase::kRunning;
+}
+
+void Scheduler::Abort(LaneState* lane) {
+  lane->abort.store(true, std::memory_order_relaxed);
+  device_->gate().Wake();
 }
 
 void Scheduler::SetListener(StepListener listener, bool time_marks) {
@@ -174,30 +189,38 @@ void Scheduler::SetListener(StepListener listener, bool time_marks) {
 void Scheduler::Enqueue(RequestState* request) {
   request->phase = Phase::kQueued;
   request->next = nullptr;
-  (first_ == nullptr ? first_ : last_->next) = request;
-  last_ = request;
+  Queue& queue = queues_[request->level];
+  (queue.first == nullptr ? queue.first : queue.last->next) = request;
+  queue.last = request;
   ++queued_;
   if (free_lanes_ != nullptr) work_.notify_one();
 }
 
-RequestState* Scheduler::PopQueue() {
-  RequestState* request = first_;
-  first_ = request->next;
-  if (first_ == nullptr) last_ = nullptr;
+RequestState* Scheduler::PopQueue(Queue& queue) {
+  RequestState* request = queue.first;
+  queue.first = request->next;
+  if (queue.first == nullptr) queue.last = nullptr;
   request->next = nullptr;
   --queued_;
   return request;
 }
 
+RequestState* Scheduler::PopHighest() {
+  size_t level = kPriorities - 1;
+  while (queues_[level].first == nullptr) --level;
+  return PopQueue(queues_[level]);
+}
+
 void Scheduler::RemoveFromQueue(RequestState* request) {
-  RequestState** link = &first_;
+  Queue& queue = queues_[request->level];
+  RequestState** link = &queue.first;
   RequestState* before = nullptr;
   while (*link != request) {
     before = *link;
     link = &(*link)->next;
   }
   *link = request->next;
-  if (last_ == request) last_ = before;
+  if (queue.last == request) queue.last = before;
   request->next = nullptr;
   --queued_;
 }
@@ -216,7 +239,7 @@ void Scheduler::ReturnLane(LaneState* lane) {
   lane->next = free_lanes_;
   free_lanes_ = lane;
   ++free_lane_count_;
-  if (first_ != nullptr) work_.notify_one();
+  if (queued_ != 0) work_.notify_one();
 }
 
 void Scheduler::Assign(LaneState* lane, RequestState* request) {
@@ -239,12 +262,12 @@ void Scheduler::StartThreads() {
 void Scheduler::WorkLoop() {
   Lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [this] { return stop_ || (first_ != nullptr && free_lanes_ != nullptr); });
+    work_.wait(lock, [this] { return stop_ || (queued_ != 0 && free_lanes_ != nullptr); });
     if (stop_) return;
     const uint32_t share = (queued_ + free_lane_count_ - 1) / free_lane_count_;
     const uint32_t count = std::clamp(share, 1U, listener_ ? 1U : options_.group);
     LaneState* lane = TakeLane();
-    for (uint32_t i = 0; i < count; ++i) Assign(lane, PopQueue());
+    for (uint32_t i = 0; i < count; ++i) Assign(lane, PopHighest());
     RunGroup(lane, lock);
     ReturnLane(lane);
   }
@@ -253,6 +276,7 @@ void Scheduler::WorkLoop() {
 void Scheduler::RunGroup(LaneState* lane, Lock& lock) {
   const size_t count = lane->group_size;
   if (count > 1) {
+    lane->priority = lane->group[0]->level;  // the highest of them, which was popped first
     lock.unlock();
     const bool ok = Execute(*plan_, *lane, {lane->group.data(), count}, listener_);
     lock.lock();
@@ -271,6 +295,7 @@ void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
       break;
     }
     lane->abort.store(false, std::memory_order_relaxed);
+    lane->priority = request->level;
     lock.unlock();
     const bool ok = Execute(*plan_, *lane, {&request, 1}, listener_);
     lock.lock();
@@ -336,10 +361,12 @@ void Scheduler::Expire(Clock::time_point now, Clock::time_point& next) {
         continue;
       }
       request->timed_out = true;
-      lane->abort.store(true, std::memory_order_relaxed);
+      Abort(lane.get());
     }
   }
-  if (first_ != nullptr) next = std::min(next, first_->deadline);
+  for (const Queue& queue : queues_) {
+    if (queue.first != nullptr) next = std::min(next, queue.first->deadline);
+  }
 }
 
 void Scheduler::WatchLoop() {
@@ -347,12 +374,14 @@ void Scheduler::WatchLoop() {
   bool lingered = false;
   while (!stop_) {
     const auto now = Clock::now();
-    // Deadlines ascend along the queue: all requests of a session have the same timeout.
-    while (first_ != nullptr && first_->deadline <= now) {
-      RequestState* request = PopQueue();
-      request->timed_out = true;
-      FailEarly(request);
-      Complete(request, lock);
+    // Deadlines ascend along a queue: all requests of a session have the same timeout.
+    for (Queue& queue : queues_) {
+      while (queue.first != nullptr && queue.first->deadline <= now) {
+        RequestState* request = PopQueue(queue);
+        request->timed_out = true;
+        FailEarly(request);
+        Complete(request, lock);
+      }
     }
     auto next = Clock::time_point::max();
     Expire(now, next);

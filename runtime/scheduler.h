@@ -19,14 +19,16 @@ struct SchedulerOptions {
   uint32_t group = 8;  ///< requests of a launch, at most kMaxGroup
   int cpu_threads = 1;
   std::chrono::nanoseconds timeout{0};
+  size_t priority = 1;  ///< api::Priority, of requests that do not say otherwise
 };
 
 /// Requests of one session: their memory, the queue, and the lanes that execute them.
 ///
-/// Requests are executed in the order of submission, by threads of the session, one a lane, started when first needed;
-/// or on the caller's own thread by RunNow when a lane is free and nothing waits (no thread is woken then). A lane
-/// takes as many waiting requests as leave the other free lanes their share, and puts them into one launch. When a
-/// launch of several ends early, each of its requests is run again on its own, so that only the one at fault fails.
+/// Requests are executed by priority, those of one in the order of submission, by threads of the session, one a lane,
+/// started when first needed; or on the caller's own thread by RunNow when a lane is free and nothing waits (no thread
+/// is woken then). A lane takes as many waiting requests as leave the other free lanes their share, and puts them into
+/// one launch. When a launch of several ends early, each of its requests is run again on its own, so that only the one
+/// at fault fails.
 ///
 /// Everything is guarded by one mutex, held for a few list operations at a time. Thread-safe. The steady state
 /// allocates nothing: queue and free list run through the requests.
@@ -51,6 +53,8 @@ class Scheduler {
   /// Until it is done. False: not done at `until`.
   bool Wait(RequestState* request, Clock::time_point until = Clock::time_point::max());
   void Cancel(RequestState* request);
+  /// Submitted and not done: nobody else may touch its memory.
+  bool UnderWay(const RequestState* request);
   /// Submit and Wait, on this thread where possible.
   void RunNow(RequestState* request);
 
@@ -64,13 +68,17 @@ class Scheduler {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  struct Queue {
+    RequestState *first = nullptr, *last = nullptr;
+  };
 
   Scheduler(std::shared_ptr<Device> device, std::shared_ptr<const Plan> plan, const SchedulerOptions& options);
 
   Result<RequestState*> Take(Lock& lock);
   void Enqueue(RequestState* request);
   void RemoveFromQueue(RequestState* request);
-  RequestState* PopQueue();
+  RequestState* PopQueue(Queue& queue);
+  RequestState* PopHighest();
   LaneState* TakeLane();
   void ReturnLane(LaneState* lane);
   void StartThreads();
@@ -83,6 +91,7 @@ class Scheduler {
   void Complete(RequestState* request, Lock& lock);
   /// `reached`: LaunchOutcome's, of the launch that was ended for it.
   void FailEarly(RequestState* request, const std::string& reached = {});
+  void Abort(LaneState* lane);
   void Expire(Clock::time_point now, Clock::time_point& next);
 
   const std::shared_ptr<Device> device_;
@@ -97,9 +106,9 @@ class Scheduler {
   RequestState* free_ = nullptr;
   LaneState* free_lanes_ = nullptr;
   uint32_t free_lane_count_ = 0;
-  RequestState *first_ = nullptr, *last_ = nullptr;  ///< the queue
-  uint32_t queued_ = 0;
-  uint32_t runs_ = 0;  ///< requests taken by run()
+  std::array<Queue, kPriorities> queues_;
+  uint32_t queued_ = 0;  ///< in all of them
+  uint32_t runs_ = 0;    ///< requests taken by run()
   std::vector<std::thread> threads_;
   std::thread watchdog_;
   bool watchdog_asleep_ = false;

@@ -24,6 +24,12 @@ unsigned InRange(const char* name, unsigned value, unsigned lo, unsigned hi) {
   return value;
 }
 
+size_t LevelOf(Priority priority) {
+  const auto level = static_cast<size_t>(priority);
+  if (level >= runtime::kPriorities) Throw({"unknown priority " + std::to_string(level), "kLow, kNormal or kHigh"});
+  return level;
+}
+
 runtime::SchedulerOptions CheckedOptions(const SessionOptions& options, const runtime::Device& device) {
   runtime::SchedulerOptions checked;
   checked.in_flight = InRange("in_flight", options.in_flight, 1, 1024);
@@ -35,6 +41,7 @@ runtime::SchedulerOptions CheckedOptions(const SessionOptions& options, const ru
   checked.cpu_threads = static_cast<int>(InRange("cpu_threads", threads, 1, 1024));
   if (options.timeout.count() < 0) Throw({"SessionOptions::timeout is negative", "0 is no timeout"});
   checked.timeout = options.timeout;
+  checked.priority = LevelOf(options.priority);
   return checked;
 }
 
@@ -64,12 +71,14 @@ Session::Session(const Device& device, const Program& program, const SessionOpti
   const auto& loaded = internal::Access::Of(impl_->program);
   const auto& on = internal::Access::Of(device);
   impl_->file = loaded.program.get();
+  impl_->device = on;
   impl_->inputs = &loaded.inputs;
   impl_->outputs = &loaded.outputs;
   auto status = runtime::CheckProgram(*on, *loaded.program);
   if (!status.ok()) Throw(std::move(status).failure());
-  impl_->scheduler =
-      ValueOrThrow(runtime::Scheduler::Create(on, loaded.plan, CheckedOptions(options, *on)), ErrorCode::kDevice);
+  const runtime::SchedulerOptions checked = CheckedOptions(options, *on);
+  impl_->cpu_threads = checked.cpu_threads;
+  impl_->scheduler = ValueOrThrow(runtime::Scheduler::Create(on, loaded.plan, checked), ErrorCode::kDevice);
 }
 
 Session::~Session() = default;
@@ -124,6 +133,21 @@ void Session::run(std::span<const NamedInput> inputs, std::span<const NamedOutpu
   for (size_t run = arguments.runs() - ring.size(); run < arguments.runs(); ++run) finish(run);
 }
 
+std::optional<DeviceLayout> Session::device_layout(std::string_view name) const {
+  const runtime::Plan& plan = impl_->scheduler->plan();
+  const auto input = std::find_if(impl_->inputs->begin(), impl_->inputs->end(),
+                                  [&](const TensorInfo& info) { return info.name == name; });
+  const uint32_t tensor =
+      input != impl_->inputs->end()
+          ? impl_->file->inputs[static_cast<size_t>(input - impl_->inputs->begin())]
+          : impl_->file->outputs[ValueOrThrow(runtime::FindTensor("input or output", *impl_->outputs, name))];
+  const int32_t form = runtime::DeviceForm(plan, tensor);
+  if (form < 0) return std::nullopt;
+  const BufferLayout& from = plan.packed[static_cast<size_t>(form)].layout;
+  return DeviceLayout{
+      from.batch, from.channels, from.height, from.width, from.groups, plan.program->config.channels, from.channel_map};
+}
+
 std::vector<float> Session::preprocess(const std::string& path, std::string_view name) const {
   uint32_t index = 0;
   if (!name.empty()) {
@@ -153,6 +177,8 @@ struct Request::Impl {
   Impl(const Impl&) = delete;
   ~Impl() { session->scheduler->Release(request); }
 
+  void Bind(const TensorInfo& info, uint32_t tensor, const Buffer::Impl& buffer, size_t offset, Layout layout);
+
   std::shared_ptr<Session::Impl> session;
   runtime::RequestState* request;
 };
@@ -178,6 +204,56 @@ TensorMemory Request::output(std::string_view name) const {
   const uint32_t index = ValueOrThrow(runtime::FindTensor("output", infos, name));
   return {infos[index], impl_->request->HostData(impl_->session->file->outputs[index])};
 }
+
+void Request::Impl::Bind(const TensorInfo& info, uint32_t tensor, const Buffer::Impl& buffer, size_t offset,
+                         Layout layout) {
+  const auto fail = [&](const std::string& message, const char* hint) {
+    Throw({"bind '" + info.name + "': " + message, hint});
+  };
+  if (session->scheduler->UnderWay(request)) fail("the request is under way", "wait for it first");
+  if (buffer.device != session->device) {
+    fail("the buffer is of another device, '" + buffer.device->name() + "'",
+         "allocate it on the session's device, or export it there and import it here");
+  }
+  const int32_t form = layout == Layout::kDevice ? runtime::DeviceForm(session->scheduler->plan(), tensor) : -1;
+  if (layout == Layout::kDevice && form < 0) {
+    fail(
+        "the tensor has no device layout: it is not int8, a CPU step uses it, or the program keeps it in "
+        "several forms",
+        "bind it in Layout::kModel");
+  }
+  const uint64_t bytes = form < 0 ? info.bytes() : session->scheduler->plan().packed[static_cast<size_t>(form)].bytes;
+  if (offset % 4096 != 0) {
+    fail("offset " + std::to_string(offset) + " is not a multiple of 4096", "align tensors within a buffer");
+  }
+  if (offset > buffer.bytes || bytes > buffer.bytes - offset) {
+    fail("needs " + std::to_string(bytes) + " bytes at offset " + std::to_string(offset) + ", the buffer has " +
+             std::to_string(buffer.bytes),
+         "");
+  }
+  request->Bind(tensor, buffer.memory, offset, form);
+}
+
+void Request::bind_input(std::string_view name, const Buffer& buffer, size_t offset, Layout layout) {
+  const auto& infos = *impl_->session->inputs;
+  const uint32_t index = ValueOrThrow(runtime::FindTensor("input", infos, name));
+  impl_->Bind(infos[index], impl_->session->file->inputs[index], internal::Access::Of(buffer), offset, layout);
+}
+
+void Request::bind_output(std::string_view name, const Buffer& buffer, size_t offset, Layout layout) {
+  const auto& infos = *impl_->session->outputs;
+  const uint32_t index = ValueOrThrow(runtime::FindTensor("output", infos, name));
+  impl_->Bind(infos[index], impl_->session->file->outputs[index], internal::Access::Of(buffer), offset, layout);
+}
+
+void Request::unbind() {
+  if (impl_->session->scheduler->UnderWay(impl_->request)) {
+    Throw({"unbind: the request is under way", "wait for it first"});
+  }
+  impl_->request->UnbindAll();
+}
+
+void Request::set_priority(Priority priority) { impl_->request->priority = LevelOf(priority); }
 
 void Request::submit() { submit(nullptr); }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/io/suggest.h"
+#include "runtime/mapped_memory.h"
 #include "simulator/simulator.h"
 
 namespace xrun::runtime {
@@ -21,6 +22,24 @@ class SimBuffer final : public DeviceBuffer {
   // Host and simulator share the memory.
   Status SyncToDevice(uint64_t, uint64_t) override { return {}; }
   Status SyncFromDevice(uint64_t, uint64_t) override { return {}; }
+};
+
+/// Memory with a descriptor, to be shared with others.
+class SimSharedBuffer final : public DeviceBuffer {
+ public:
+  explicit SimSharedBuffer(std::unique_ptr<MappedMemory> memory) : memory_(std::move(memory)) {
+    host_ = memory_->bytes();
+  }
+  static Result<std::unique_ptr<DeviceBuffer>> Make(Result<std::unique_ptr<MappedMemory>> memory) {
+    if (!memory.ok()) return std::move(memory).failure();
+    return std::unique_ptr<DeviceBuffer>(std::make_unique<SimSharedBuffer>(std::move(memory).value()));
+  }
+  Status SyncToDevice(uint64_t, uint64_t) override { return {}; }
+  Status SyncFromDevice(uint64_t, uint64_t) override { return {}; }
+  Result<int> Export() const override { return memory_->Duplicate(); }
+
+ private:
+  std::unique_ptr<MappedMemory> memory_;
 };
 
 LaunchState StateOf(Trap trap) {
@@ -120,6 +139,13 @@ class SimDevice final : public Device {
     }
     std::fill_n(memory, size, uint8_t{0});
     return std::unique_ptr<DeviceBuffer>(std::make_unique<SimBuffer>(std::span<uint8_t>(memory, size)));
+  }
+
+  Result<std::unique_ptr<DeviceBuffer>> AllocateShared(uint64_t bytes, bool) override {
+    return SimSharedBuffer::Make(MappedMemory::Create(bytes));
+  }
+  Result<std::unique_ptr<DeviceBuffer>> Import(int fd, uint64_t bytes) override {
+    return SimSharedBuffer::Make(MappedMemory::Map(fd, bytes));
   }
 
   Result<std::unique_ptr<LoadedProgram>> Load(std::shared_ptr<const Program> program) override {

@@ -1,6 +1,7 @@
 #include "xrun/tensor.h"
 
 #include "runtime/api_impl.h"
+#include "runtime/layout.h"
 #include "runtime/quantize.h"
 
 namespace xrun::api {
@@ -72,6 +73,27 @@ void TensorInfo::quantize(std::span<const float> real, std::span<int8_t> q) cons
 void TensorInfo::dequantize(std::span<const int8_t> q, std::span<float> real) const {
   CheckQuantized(*this, real.size(), q.size());
   runtime::Dequantize(q, scale, zero_point, real);
+}
+
+namespace {
+
+BufferLayout CheckedLayout(const DeviceLayout& layout, size_t model, size_t device) {
+  if (model != layout.elements() || device != layout.bytes()) {
+    Throw({"device layout of " + std::to_string(layout.elements()) + " elements in " + std::to_string(layout.bytes()) +
+               " bytes, given " + std::to_string(model) + " elements and " + std::to_string(device) + " bytes",
+           ""});
+  }
+  return {layout.batch, layout.channels, layout.height, layout.width, layout.groups, layout.channel_map};
+}
+
+}  // namespace
+
+void DeviceLayout::pack(std::span<const int8_t> model, std::span<uint8_t> device) const {
+  runtime::Pack(CheckedLayout(*this, model.size(), device.size()), word, model.data(), device.data());
+}
+
+void DeviceLayout::unpack(std::span<const uint8_t> device, std::span<int8_t> model) const {
+  runtime::Unpack(CheckedLayout(*this, model.size(), device.size()), word, device.data(), model.data());
 }
 
 namespace detail {

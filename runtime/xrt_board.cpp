@@ -1,17 +1,15 @@
 #include "runtime/xrt_board.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <new>
 #include <set>
+#include <thread>
 
 namespace xrun::runtime {
 namespace {
@@ -43,19 +41,7 @@ Graveyard& AllGraves() {
   return *graveyard;
 }
 
-bool IsOver(const XrtGrave& grave) {
-  const std::lock_guard lock(grave.slot->completion.mutex);
-  return grave.slot->completion.done;
-}
-
-/// XRT's thread that waits for completions ends only when none is missing, and the process with it. Where one will
-/// never come, exit() would wait for ever.
-void EndProcessDespiteHang(int status, void*) {
-  const std::lock_guard lock(AllGraves().mutex);
-  if (std::all_of(AllGraves().graves.begin(), AllGraves().graves.end(), IsOver)) return;
-  std::fflush(nullptr);
-  ::_exit(status);
-}
+bool IsOver(const XrtGrave& grave) { return grave.slot->may_finish && grave.slot->IsOver(); }
 
 struct Registry {
   std::mutex mutex;
@@ -210,16 +196,16 @@ Status XrtBoard::Identify() {
     slot->run.set_arg(6, uint32_t{0});
     slot->run.start();
   }));
-  {
-    std::unique_lock lock(slot->completion.mutex);
-    if (!slot->completion.arrived.wait_for(lock, kIdentifyLimit, [&] { return slot->completion.done; })) {
-      lock.unlock();
+  const auto begin = std::chrono::steady_clock::now();
+  while (!slot->IsOver()) {
+    if (std::chrono::steady_clock::now() - begin > kIdentifyLimit) {
       Bury({std::move(slot), {}, nullptr});
       return Failure{"the overlay does not answer the empty launch within 5 s",
                      "usual causes: power, heat, a clock too fast for the design, a unit that hangs since an earlier "
                      "launch; xquery --doctor looks, xmutil unloadapp and loadapp (Kria) or xbutil reset (Alveo) start "
                      "afresh"};
     }
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   if (const auto state = slot->run.state(); state != ERT_CMD_STATE_COMPLETED) {
     return Failure{"the empty launch ended in XRT's error state " + std::to_string(state), ""};
@@ -250,17 +236,6 @@ Result<std::unique_ptr<XrtSlot>> XrtBoard::MakeSlot(uint32_t requests, uint32_t 
     slot->run = xrt::run(kernel_);
     slot->run.set_arg(2, slot->memory);
     slot->run.set_arg(3, slot->status);
-    // With a callback XRT waits on a thread of its own. Its wait(timeout) of 2.13 never times out while other runs
-    // complete, so that a unit that hangs beside others that work would not be noticed.
-    slot->run.add_callback(
-        ERT_CMD_STATE_COMPLETED,
-        [](const void*, ert_cmd_state, void* data) {
-          auto& completion = *static_cast<XrtCompletion*>(data);
-          const std::lock_guard lock(completion.mutex);
-          completion.done = true;
-          completion.arrived.notify_all();
-        },
-        &slot->completion);
   }));
   return slot;
 }
@@ -271,8 +246,6 @@ bool XrtBoard::Abort() {
 }
 
 void XrtBoard::Bury(XrtGrave grave) {
-  static const int registered = ::on_exit(EndProcessDespiteHang, nullptr);
-  static_cast<void>(registered);
   Reap();
   const std::lock_guard lock(AllGraves().mutex);
   AllGraves().graves.push_back(std::move(grave));

@@ -21,7 +21,6 @@
 #endif
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -36,22 +35,18 @@
 
 namespace xrun::runtime {
 
-/// Told by XRT's own thread when a run has ended. It stays where it is as long as XRT may call it.
-struct XrtCompletion {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  bool done = false;
-};
-
 /// What one launch needs on the device: the run, and one buffer that holds the request table and, behind it, the status
 /// page, so that one sync brings both there.
 struct XrtSlot {
-  XrtCompletion completion;
+  /// Whether XRT has ended the run. Its packet is looked at, which needs no call into the driver.
+  bool IsOver() const { return run.state() >= ERT_CMD_STATE_COMPLETED; }
+
   xrt::bo memory, status;  ///< `status` is a part of `memory`
   uint8_t* host = nullptr;
   uint64_t status_at = 0;  ///< offset of the status page
   xrt::run run;
-  uint32_t step = ~0U;  ///< whose image the run's argument is
+  uint32_t step = ~0U;     ///< whose image the run's argument is
+  bool may_finish = true;  ///< false: start() failed half way, nobody will ever end the run
 };
 
 /// A launch that never ended, and all memory that it may still write. Kept until XRT says that it is over; for ever, if

@@ -57,6 +57,11 @@ class XrtDevice final : public Device {
   }
 
   Result<std::unique_ptr<LoadedProgram>> Load(std::shared_ptr<const Program> program) override {
+    XRUN_ASSIGN_OR_RETURN(auto memory, LoadMemory(std::move(program)));
+    return std::unique_ptr<LoadedProgram>(std::make_unique<XrtProgram>(std::move(memory)));
+  }
+
+  Result<std::shared_ptr<const XrtProgramMemory>> LoadMemory(std::shared_ptr<const Program> program) {
     auto memory = std::make_shared<XrtProgramMemory>();
     memory->board = board_;
     memory->options = options_;
@@ -67,10 +72,10 @@ class XrtDevice final : public Device {
       memory->status_bytes = std::max(memory->status_bytes, TimeMarksOf(step).StatusBytes());
     }
     memory->program = std::move(program);
-    return std::unique_ptr<LoadedProgram>(std::make_unique<XrtProgram>(std::move(memory)));
+    return std::shared_ptr<const XrtProgramMemory>(std::move(memory));
   }
 
-  const XrtBoard& board() const { return *board_; }
+  XrtBoard& board() const { return *board_; }
 
  private:
   Result<xrt::bo> Upload(std::span<const uint8_t> bytes) {
@@ -149,6 +154,29 @@ Result<unsigned> CountXrtDevices() {
   } catch (const std::exception& error) {
     return Failure{std::string("XRT: ") + error.what(), ""};
   }
+}
+
+Result<std::vector<double>> TimePlainXrt(Device& device, std::shared_ptr<const Program> program, unsigned launches) {
+  auto* xrt = dynamic_cast<XrtDevice*>(&device);
+  if (xrt == nullptr) return Failure{"device '" + device.name() + "' is no XRT device", ""};
+  XRUN_ASSIGN_OR_RETURN(const auto memory, xrt->LoadMemory(std::move(program)));
+  XRUN_ASSIGN_OR_RETURN(const auto slot, xrt->board().MakeSlot(1, memory->status_bytes));
+  std::vector<double> times;
+  XRUN_RETURN_IF_ERROR(xrt->board().Try("timing XRT", [&] {
+    slot->memory.sync(XCL_BO_SYNC_BO_TO_DEVICE);
+    slot->run.set_arg(0, memory->images.at(0));
+    slot->run.set_arg(1, memory->weights);
+    slot->run.set_arg(4, uint32_t{1});
+    slot->run.set_arg(5, uint64_t{0});
+    slot->run.set_arg(6, uint32_t{0});
+    for (unsigned i = 0; i < launches; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      slot->run.start();
+      slot->run.wait();
+      times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+    }
+  }));
+  return times;
 }
 
 void ReapXrtLaunches() { XrtBoard::Reap(); }

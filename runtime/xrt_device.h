@@ -44,6 +44,10 @@ struct XrtReport {
   uint64_t launches = 0;            ///< of this process
   uint64_t hangs = 0, errors = 0;   ///< launches that were given up, that the device or XRT reported
 };
+/// Microseconds of each of `launches` launches of `program`'s first step with one request by XRT alone: start and wait
+/// of one run whose arguments are set. What libxrun adds is measured against it. `program` needs no buffers.
+Result<std::vector<double>> TimePlainXrt(Device& device, std::shared_ptr<const Program> program, unsigned launches);
+
 /// Fails when `device` is no XRT device.
 Result<XrtReport> ReportXrtDevice(const Device& device);
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "runtime/xrt_board.h"
 #include "simulator/simulator.h"
@@ -18,6 +19,8 @@ using std::chrono::nanoseconds;
 /// The head and tail of a status page, without time marks: what is looked at after each launch.
 constexpr uint32_t kStatusRead = launch::kStatusEngines + launch::kStatusEngineBytes * kEngines;
 constexpr milliseconds kFirstLook{1}, kLastLook{20};
+/// Short launches are met awake: falling asleep and waking up costs more than they last.
+constexpr std::chrono::microseconds kSpin{30}, kShortestSleep{20}, kLongestSleep{1000};
 
 constexpr const char* kCauses =
     "usual causes: the board's power supply, heat, a clock too fast for the design, memory that does not answer; "
@@ -101,10 +104,6 @@ class XrtLane final : public Lane {
     uint64_t cycle_limit =
         std::max<uint64_t>(1, static_cast<uint64_t>(limit.count()) * board_.identity().config.clock_mhz / 1000);
     if (options.cycle_limit != 0) cycle_limit = std::min(cycle_limit, options.cycle_limit);
-    {
-      const std::lock_guard lock(slot_->completion.mutex);
-      slot_->completion.done = false;
-    }
     auto started = board_.Try("launch", [&] {
       slot_->memory.sync(XCL_BO_SYNC_BO_TO_DEVICE, slot_->status_at + kStatusRead, 0);
       if (slot_->step != step) {
@@ -119,7 +118,8 @@ class XrtLane final : public Lane {
     });
     if (!started.ok()) {
       ++board_.errors;
-      // XRT may or may not know this run now: it is not used again.
+      // XRT takes this run for started: it is not used again.
+      slot_->may_finish = false;
       board_.Bury({std::move(slot_), {}, program_});
       return std::move(started).failure();
     }
@@ -127,35 +127,44 @@ class XrtLane final : public Lane {
     return {};
   }
 
+  /// Looks at the run until it is over, ever more seldom. XRT's own waits are not used: wait(timeout) of 2.13 does not
+  /// time out while other runs complete, so a unit that hangs beside others that work would not be noticed; and with a
+  /// callback, XRT's thread that waits for the missing completion keeps the process from ending.
   End Wait(const LaunchOptions& options, nanoseconds limit) {
     const nanoseconds grace = std::clamp<nanoseconds>(limit / 2, milliseconds(10), milliseconds(1000));
     const Clock::time_point begin = Clock::now();
     std::optional<Clock::time_point> running, over;
     bool aborted = false;
-    milliseconds look = kFirstLook;
+    nanoseconds look = kFirstLook, next_look = look;
     for (;;) {
-      {
-        std::unique_lock lock(slot_->completion.mutex);
-        if (slot_->completion.arrived.wait_for(lock, look, [&] { return slot_->completion.done; })) return End::kEnded;
+      if (slot_->IsOver()) return End::kEnded;
+      const Clock::time_point now = Clock::now();
+      const nanoseconds elapsed = now - begin;
+      if (elapsed < kSpin) {
+        std::this_thread::yield();
+        continue;
       }
-      look = std::min(2 * look, kLastLook);
       if (!aborted && options.abort != nullptr && options.abort->load(std::memory_order_relaxed)) {
         board_.Abort();  // where it cannot be, the launch ends by itself or by its limit
         aborted = true;
       }
-      if (!ReadStatus().ok()) return End::kGone;
-      const Clock::time_point now = Clock::now();
-      const auto state = launch::Get<uint32_t>(page(), launch::kStatusState);
-      if (state == 0) {
-        // Others before it in the queue, also of other processes, may each take up to the limit.
-        if (now - begin > 4 * (limit + grace)) return End::kNotStarted;
-      } else if (state == static_cast<uint32_t>(launch::State::kRunning)) {
-        if (!running) running = now;
-        if (now - *running > limit + grace) return End::kHung;
-      } else {
-        if (!over) over = now;
-        if (now - *over > grace) return End::kLost;
+      if (elapsed >= next_look) {
+        look = std::min<nanoseconds>(2 * look, kLastLook);
+        next_look = elapsed + look;
+        if (!ReadStatus().ok()) return End::kGone;
+        const auto state = launch::Get<uint32_t>(page(), launch::kStatusState);
+        if (state == 0) {
+          // Others before it in the queue, also of other processes, may each take up to the limit.
+          if (elapsed > 4 * (limit + grace)) return End::kNotStarted;
+        } else if (state == static_cast<uint32_t>(launch::State::kRunning)) {
+          if (!running) running = now;
+          if (now - *running > limit + grace) return End::kHung;
+        } else {
+          if (!over) over = now;
+          if (now - *over > grace) return End::kLost;
+        }
       }
+      std::this_thread::sleep_for(std::clamp<nanoseconds>(elapsed / 8, kShortestSleep, kLongestSleep));
     }
   }
 

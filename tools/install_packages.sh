@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what tools/packages.txt lists, if anything of it is missing. Needs root or sudo only then.
+# Installs what tools/packages.txt (or another list) names, if anything of it is missing. Needs root or sudo only then.
+#   tools/install_packages.sh [LIST]
 set -eu
-list=$(grep -v '^#' "$(dirname "$0")/packages.txt")
+list=$(grep -v '^#' "${1:-$(dirname "$0")/packages.txt}")
 missing=
 for package in $list; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"

@@ -8,6 +8,8 @@
 #include "runtime/io/preprocess_text.h"
 #include "tools/common/format.h"
 #include "tools/common/tool.h"
+#include "tools/driver/count_parameters.h"
+#include "tools/driver/device_config.h"
 #include "tools/driver/dump.h"
 #include "tools/driver/estimate.h"
 #include "tools/driver/explain_text.h"
@@ -31,7 +33,8 @@ struct CompileFlags {
 
   void AddTo(CLI::App& app) {
     model.AddTo(app);
-    app.add_option("--arch", arch, "Configuration: a built-in name (B512 ... B4096, K26) or a JSON file")
+    app.add_option("--arch", arch,
+                   "Configuration: a built-in name (B512 ... B4096, K26), a JSON file, or a device (xrt:0)")
         ->type_name("NAME|FILE.json");
     app.add_option("-o,--output", output, "Program to write [<model>.xprog]")->type_name("FILE");
     app.add_option("-O", optimization, "0: tensors through DRAM, 1: on chip, 2 and 3: fused too; equal results [2]")
@@ -139,7 +142,7 @@ compiler::CompileOptions CheckFlags(const CompileFlags& flags, const tools::Comm
     tools::UsageError(alone + " writes no program: it does not go with --output and --report", "");
   }
   if (flags.arch.empty() && !flags.explain) {
-    tools::UsageError("--arch is required", "--arch B4096, another built-in name, or a JSON file");
+    tools::UsageError("--arch is required", "--arch B4096, another built-in name, a JSON file, or a device (xrt:0)");
   }
   compiler::CompileOptions options;
   options.optimization = flags.optimization;
@@ -237,7 +240,7 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
   const tools::CommonOptions& common = tool.common();
   tools::StageDumper dumper;
   compiler::CompileOptions options = CheckFlags(flags, common, dumper);
-  XRUN_ASSIGN_OR_RETURN(options.config, FindConfig(flags.arch.empty() ? "B4096" : flags.arch));
+  XRUN_ASSIGN_OR_RETURN(options.config, tools::ConfigOf(flags.arch.empty() ? "B4096" : flags.arch));
   if (flags.output.empty()) flags.output = std::filesystem::path(flags.model.model).stem().string() + ".xprog";
 
   auto made = tools::MakeQuantizedModel(flags.model, common.progress_mode(), std::ref(dumper));

@@ -7,6 +7,7 @@
 #include "runtime/io/preprocess_text.h"
 #include "tools/common/format.h"
 #include "tools/common/tool.h"
+#include "tools/driver/count_parameters.h"
 #include "tools/driver/quantized_model.h"
 #include "tools/driver/summary.h"
 

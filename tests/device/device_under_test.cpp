@@ -19,7 +19,8 @@ std::string WhyAbsent(const std::string& name) {
 #ifdef XRUN_HAVE_XRT
   const auto count = runtime::CountXrtDevices();
   if (count.ok() && *count == 0) return "XRT sees no device";
-  if (!count.ok() && !std::filesystem::exists("/dev/dri")) return "there is no /dev/dri, and " + count.failure().message;
+  if (!count.ok() && !std::filesystem::exists("/dev/dri"))
+    return "there is no /dev/dri, and " + count.failure().message;
   return {};
 #else
   return "this build has no XRT";

@@ -230,6 +230,12 @@ TEST_F(NetworkTest, OtherConfigurationsAreRefused) {
   demanding.config = config();
   demanding.capabilities = 1ULL << 63;
   EXPECT_FALSE(runtime::CheckProgram(device(), demanding).ok());
+  Program newer;
+  newer.config = config();
+  newer.isa_minor = static_cast<uint16_t>(device().isa_minor() + 1);
+  const Status status = runtime::CheckProgram(device(), newer);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.failure().message.find("ISA 1." + std::to_string(newer.isa_minor)), std::string::npos);
 }
 
 }  // namespace

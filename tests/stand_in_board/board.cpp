@@ -283,6 +283,16 @@ std::span<uint8_t> Board::Memory(uint64_t address, uint64_t bytes) {
   return {memory_ + address, bytes};
 }
 
+void Board::CopyTo(uint64_t address, const void* from, uint64_t bytes) {
+  const std::lock_guard lock(order_);
+  std::memcpy(Memory(address, bytes).data(), from, bytes);
+}
+
+void Board::CopyFrom(uint64_t address, void* to, uint64_t bytes) {
+  const std::lock_guard lock(order_);
+  std::memcpy(to, Memory(address, bytes).data(), bytes);
+}
+
 uint32_t Board::clock_mhz() {
   const std::lock_guard lock(mutex_);
   return config_ ? config_->clock_mhz : 0;
@@ -352,6 +362,9 @@ void Board::UnitLoop(Unit& unit) {
       // An address beyond memory: the bus answers with an error.
     }
     if (removed_ || command.epoch != epoch_) state = ERT_CMD_STATE_ABORT;
+    {
+      const std::lock_guard order(order_);  // what was written before is seen by who sees the state
+    }
     // The state, then the event: who sees the event must see the state.
     const uint32_t header = command.packet->header & ~0xFU;
     __atomic_store_n(&command.packet->header, header | static_cast<uint32_t>(state), __ATOMIC_RELEASE);

@@ -105,6 +105,9 @@ class Board {
   void Release(uint64_t address, uint64_t bytes, uint64_t epoch);
   /// Board memory; throws where there is none.
   std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
+  /// Copies between board and host.
+  void CopyTo(uint64_t address, const void* from, uint64_t bytes);
+  void CopyFrom(uint64_t address, void* to, uint64_t bytes);
   void Submit(Command command);
   uint32_t ReadRegister(unsigned unit, uint32_t offset);
   void WriteRegister(unsigned unit, uint32_t offset, uint32_t value);
@@ -149,6 +152,8 @@ class Board {
   void Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_bytes);
 
   mutable std::mutex mutex_;
+  /// Taken by a unit before it tells that a launch is over, and by who copies from board memory: a driver's barriers.
+  std::mutex order_;
   BoardOptions options_;
   std::optional<HardwareConfig> config_;
   std::array<unsigned char, 16> uuid_{};

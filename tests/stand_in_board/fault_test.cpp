@@ -79,7 +79,13 @@ std::string Text(const BoardCounts& c) {
 std::vector<std::vector<std::string>> ExpectedWords(Fault fault) {
   switch (fault) {
     case Fault::kHang:
-      return {{"no end after 100 ms"}, {"reached: load: "}, {"node 'relu_0'"}, {"save: request 0, "}, {"power"}, {"heat"}, {"clock"}};
+      return {{"no end after 100 ms"},
+              {"reached: load: "},
+              {"node 'relu_0'"},
+              {"save: request 0, "},
+              {"power"},
+              {"heat"},
+              {"clock"}};
     case Fault::kStall:
       return {{"cycle limit"}, {"reached: load: "}, {"power"}};
     case Fault::kErrorState:

@@ -167,12 +167,11 @@ class Device final : public xrt_core::device {
     const auto buffer = Find(handle);
     if (offset > buffer->bytes || bytes > buffer->bytes - offset) Fail(EINVAL, "sync beyond the buffer");
     if (buffer->address == kNoAddress || buffer->host == nullptr) return;
-    const auto board = Board::Get().Memory(buffer->address + offset, bytes);
     uint8_t* host = static_cast<uint8_t*>(buffer->host) + offset;
     if (direction == XCL_BO_SYNC_BO_TO_DEVICE) {
-      std::memcpy(board.data(), host, bytes);
+      Board::Get().CopyTo(buffer->address + offset, host, bytes);
     } else {
-      std::memcpy(host, board.data(), bytes);
+      Board::Get().CopyFrom(buffer->address + offset, host, bytes);
     }
   }
   void* map_bo(xclBufferHandle handle, bool) override {

@@ -85,12 +85,9 @@ std::string CpuNodes(const Program& program) {
 
 }  // namespace
 
-Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
-  Quantized result;
-  Clock clock;
+Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed) {
   std::string bytes;
   if (!structure.write(seed).SerializeToString(&bytes)) return Failure{"the model cannot be serialized", ""};
-  result.generate_seconds = clock.Lap();
   const std::span<const uint8_t> file(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   XRUN_ASSIGN_OR_RETURN(compiler::Graph graph, compiler::ImportOnnx(file, structure.name + ".onnx"));
   if (graph.inputs.size() != 1) return Failure{"a structure has one input", ""};
@@ -98,7 +95,13 @@ Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
   XRUN_ASSIGN_OR_RETURN(const compiler::Calibration calibration,
                         Calibrate(graph, static_cast<float>(structure.lo), static_cast<float>(structure.hi)));
   XRUN_ASSIGN_OR_RETURN(compiler::Quantized quantized, compiler::Quantize(graph, calibration));
-  result.graph = std::move(quantized.graph);
+  return std::move(quantized.graph);
+}
+
+Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
+  Quantized result;
+  Clock clock;
+  XRUN_ASSIGN_OR_RETURN(result.graph, QuantizedGraph(structure, seed));
   result.quantize_seconds = clock.Lap();
   result.input = Picture(result.graph);
   const testing::Results whole = testing::RunOracle(result.graph, result.input, &result.oracle_error);

@@ -14,8 +14,10 @@ struct Quantized {
   compiler::Graph graph;
   testing::Tensors input, want;
   std::string oracle_error;  ///< why `want` is empty
-  double generate_seconds = 0, quantize_seconds = 0, oracle_seconds = 0;
+  double quantize_seconds = 0, oracle_seconds = 0;  ///< the first: generating included
 };
+/// Generates a structure and quantizes it, with ranges from synthetic pictures.
+Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed);
 Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed);
 
 /// One configuration's part.

@@ -100,4 +100,24 @@ TEST_F(Allocation, NoneInRequests) {
   EXPECT_EQ(told, 101);
 }
 
+TEST_F(Allocation, NoneInBindingBuffers) {
+  const auto device = xrun::Device::open("sim");
+  xrun::Session session(device, xrun::Program::from_memory(xrun::test::MixedProgramBytes()));
+  const auto in = xrun::Buffer::allocate(device, 4096), other = xrun::Buffer::allocate(device, 4096);
+  auto request = session.request();
+  const auto once = [&] {
+    request.bind_input("x", in);
+    request.bind_input("x", other, 0, xrun::Layout::kDevice);
+    request.set_priority(xrun::Priority::kHigh);
+    request.submit();
+    request.wait();
+    request.unbind();
+  };
+  once();
+  EXPECT_EQ(AllocationsOf([&] {
+              for (int i = 0; i < 100; ++i) once();
+            }),
+            0U);
+}
+
 }  // namespace

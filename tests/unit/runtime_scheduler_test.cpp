@@ -193,6 +193,40 @@ TEST_F(SchedulerTest, ATrapFailsOnlyItsOwnRequest) {
   ExpectGood(a, 11);
 }
 
+TEST_F(SchedulerTest, HigherPrioritiesLeaveTheQueueFirst) {
+  Start({.in_flight = 8, .lanes = 1, .group = 1});
+  RequestState* blocker = Block();
+  std::vector<int> order;
+  std::vector<RequestState*> requests;
+  for (const size_t priority : {0, 1, 2, 0, 2}) {
+    RequestState* request = Make(kCopy);
+    request->priority = priority;
+    const int id = static_cast<int>(requests.size());
+    scheduler_->Submit(request, [&order, id](const api::Error*) { order.push_back(id); });
+    requests.push_back(request);
+  }
+  scheduler_->Cancel(requests[3]);  // from the middle of its own queue
+  scheduler_->Cancel(blocker);
+  for (RequestState* r : requests) scheduler_->Wait(r);
+  EXPECT_EQ(order, (std::vector<int>{3, 2, 4, 1, 0}));
+}
+
+TEST_F(SchedulerTest, ALaunchOfLowPriorityWaitsForThoseOfAnotherSession) {
+  Start({.in_flight = 2, .lanes = 1, .group = 1, .priority = 2});
+  RequestState* blocker = Block();
+  auto low = Scheduler::Create(device_, *MakePlan(std::make_shared<const Program>(test::ReluProgram())),
+                               {.in_flight = 2, .lanes = 1, .timeout = 50ms, .priority = 0});
+  ASSERT_TRUE(low.ok());
+  RequestState* late = *(*low)->Acquire();
+  (*low)->RunNow(late);
+  EXPECT_TRUE(late->timed_out) << "its launch must not start beside the other, and the timeout must reach it";
+  EXPECT_EQ(device_->log.count(), 1U);
+  scheduler_->Cancel(blocker);
+  scheduler_->Wait(blocker);
+  (*low)->RunNow(late);
+  EXPECT_FALSE(late->failed);
+}
+
 TEST_F(SchedulerTest, CancellingOneOfALaunchLeavesTheOthers) {
   Start({.in_flight = 8, .lanes = 1, .group = 8});
   RequestState* blocker = Block();

@@ -9,6 +9,7 @@
 #include "tools/common/tool.h"
 #include "tools/driver/dump.h"
 #include "tools/driver/explain_text.h"
+#include "tools/driver/folder.h"
 #include "tools/driver/trace_file.h"
 
 namespace xrun::tools {
@@ -77,13 +78,6 @@ Result<std::string> LayersCsv(const compiler::Graph& quantized, const Program& p
             std::to_string(info.macs) + TimedFields(program, of_node[n]) + "\n";
   }
   return text;
-}
-
-Status MakeFolder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return Failure{folder + ": cannot be made: " + error.message(), ""};
-  return {};
 }
 
 Status WriteReport(const std::string& folder, const compiler::Graph& quantized, const Program& program,

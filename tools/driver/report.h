@@ -19,9 +19,6 @@ Result<std::string> LayersCsv(const compiler::Graph& quantized, const Program& p
 Status WriteReport(const std::string& folder, const compiler::Graph& quantized, const Program& program,
                    const compiler::Explanation& explanation, const nlohmann::ordered_json& summary);
 
-/// Makes a folder for output files, its parents too.
-Status MakeFolder(const std::string& folder);
-
 }  // namespace xrun::tools
 
 #endif  // XRUN_TOOLS_DRIVER_REPORT_H_

@@ -5,16 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "compiler/graph.h"
 #include "isa/program.h"
 
 namespace xrun::tools {
-
-/// Constants a graph's nodes read: how many numbers, and in how many bytes.
-struct ParameterCount {
-  uint64_t numbers = 0, bytes = 0;
-};
-ParameterCount CountParameters(const compiler::Graph& graph);
 
 /// Nodes by placement.
 struct PlacementCount {

@@ -14,7 +14,7 @@
 #include "runtime/io/file.h"
 #include "runtime/io/suggest.h"
 #include "tools/common/tool.h"
-#include "tools/driver/report.h"
+#include "tools/driver/folder.h"
 
 namespace xrun::tools {
 namespace {

@@ -5,17 +5,25 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "xrun/buffer.h"
 #include "xrun/device.h"
 #include "xrun/error.h"
+#include "xrun/profile.h"
 #include "xrun/program.h"
 #include "xrun/tensor.h"
 
 namespace xrun::api {
+
+/// Who goes first where requests wait for each other: within a session, and between the sessions of one Device in one
+/// process. Strict: as long as requests of a higher level keep the device busy, lower ones wait. What has begun is not
+/// interrupted.
+enum class Priority : uint8_t { kLow, kNormal, kHigh };
 
 struct SessionOptions {
   /// Requests whose memory is set up in advance, and the most that run() has under way at a time. 1…1024.
@@ -30,6 +38,8 @@ struct SessionOptions {
   /// Threads of a CPU partition within one launch; 0: the processors shared out among the launches. Output bytes do not
   /// depend on it.
   unsigned cpu_threads = 0;
+  /// Of run(), and of requests until Request::set_priority says otherwise.
+  Priority priority = Priority::kNormal;
 };
 
 /// Told on a thread of the session when a request is done; `error` is null when it went well and lives until the
@@ -53,6 +63,20 @@ class XRUN_API Request {
   /// Inputs keep their contents from one submit() to the next.
   TensorMemory input(std::string_view name) const;
   TensorMemory output(std::string_view name) const;
+
+  /// From now on the tensor's memory is that of `buffer` from `offset` on (a multiple of 4096), of the session's
+  /// device. Layout::kModel: in place of input(name) or output(name), which give it from then on. Layout::kDevice: what
+  /// the device itself reads or writes, with nothing rearranged on the way, as Session::device_layout says; input(name)
+  /// or output(name) is then out of use. The caller syncs. Allocates nothing. A binding ends with another one, unbind,
+  /// or the request. Throws Error while it is under way, for a buffer too small or of another device, and where the
+  /// tensor has no device layout.
+  void bind_input(std::string_view name, const Buffer& buffer, size_t offset = 0, Layout layout = Layout::kModel);
+  void bind_output(std::string_view name, const Buffer& buffer, size_t offset = 0, Layout layout = Layout::kModel);
+  /// Back to the request's own memory for all tensors.
+  void unbind();
+
+  /// Of the next submit() and those after it.
+  void set_priority(Priority priority);
 
   /// Queues it; returns at once. Throws Error when it is under way already.
   void submit();
@@ -94,6 +118,15 @@ class XRUN_API Session {
   /// Allocates nothing once warm. Throws Error; then outputs of runs that were completed may be written.
   void run(std::initializer_list<NamedInput> inputs, std::initializer_list<NamedOutput> outputs);
   void run(std::span<const NamedInput> inputs, std::span<const NamedOutput> outputs);
+
+  /// How the overlay has an input or output, for Request::bind_input and bind_output. None for a tensor that is not
+  /// int8, that a CPU step uses, or that the program keeps in several forms. Throws Error for an unknown name.
+  std::optional<DeviceLayout> device_layout(std::string_view name) const;
+
+  /// Runs once on these inputs and tells where the time goes. Layers on the overlay are modelled by the simulator, also
+  /// when another device runs them; CPU steps are measured. Takes memory of its own; other requests go on.
+  Profile profile(std::initializer_list<NamedInput> inputs) const;
+  Profile profile(std::span<const NamedInput> inputs) const;
 
   /// A request of the caller's own. Never waits: beyond `in_flight` its memory is allocated now.
   Request request();

@@ -40,7 +40,24 @@ constexpr DType dtype_of() {
 
 /// How elements lie in memory.
 enum class Layout : uint8_t {
-  kModel  ///< dense and row-major over `shape`, in the order of the model's own dimensions (ONNX: N, C, H, W)
+  kModel,  ///< dense and row-major over `shape`, in the order of the model's own dimensions (ONNX: N, C, H, W)
+  kDevice  ///< the overlay's own, channel groups: DeviceLayout. For Buffers that are bound to a request
+};
+
+/// Where an int8 tensor's elements lie for the overlay. Element [n][c][y][x] of the model's dimensions is byte
+///   ((n · groups + p / word) · height · width + y · width + x) · word + p % word,   p = channel_map[c], or c if empty.
+/// Other bytes have no meaning.
+struct XRUN_API DeviceLayout {
+  uint32_t batch = 0, channels = 0, height = 0, width = 0;
+  uint32_t groups = 0;  ///< words of channels a pixel takes, in planes of their own
+  uint32_t word = 0;    ///< channels of a word: the configuration's
+  std::vector<uint32_t> channel_map;
+
+  size_t elements() const { return size_t{batch} * channels * height * width; }
+  size_t bytes() const { return size_t{batch} * groups * height * width * word; }
+  /// From and to the model's layout. They throw Error unless `model` has elements() and `device` bytes().
+  void pack(std::span<const int8_t> model, std::span<uint8_t> device) const;
+  void unpack(std::span<const uint8_t> device, std::span<int8_t> model) const;
 };
 
 /// An input or output of a program.
@@ -48,9 +65,9 @@ struct XRUN_API TensorInfo {
   std::string name;  ///< as in the ONNX model
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
-  float scale = 0.0F;      ///< int8 only: real = scale · (q − zero_point)
-  int32_t zero_point = 0;  ///< int8 only
-  Layout layout = Layout::kModel;
+  float scale = 0.0F;              ///< int8 only: real = scale · (q − zero_point)
+  int32_t zero_point = 0;          ///< int8 only
+  Layout layout = Layout::kModel;  ///< of the arrays that run and Request use
 
   size_t elements() const;  ///< product of `shape`, 1 for a scalar
   size_t bytes() const { return elements() * size_of(dtype); }
@@ -73,6 +90,9 @@ class NamedInput {
         data_(std::ranges::data(data)),
         size_(std::ranges::size(data)),
         dtype_(dtype_of<std::ranges::range_value_t<R>>()) {}
+  /// `elements` of a type known only at run time.
+  NamedInput(std::string_view name, const void* data, size_t elements, DType dtype)
+      : name_(name), data_(data), size_(elements), dtype_(dtype) {}
 
   std::string_view name() const { return name_; }
   const void* data() const { return data_; }
@@ -97,6 +117,9 @@ class NamedOutput {
         data_(std::ranges::data(data)),
         size_(std::ranges::size(data)),
         dtype_(dtype_of<std::ranges::range_value_t<R>>()) {}
+  /// `elements` of a type known only at run time.
+  NamedOutput(std::string_view name, void* data, size_t elements, DType dtype)
+      : name_(name), data_(data), size_(elements), dtype_(dtype) {}
 
   std::string_view name() const { return name_; }
   void* data() const { return data_; }

@@ -12,22 +12,29 @@
 // their short names: libxrun's own sources and tools include the others beside isa/program.h, whose xrun::Program is
 // the file.
 
+#include "xrun/buffer.h"
 #include "xrun/device.h"
 #include "xrun/error.h"
 #include "xrun/export.h"
+#include "xrun/profile.h"
 #include "xrun/program.h"
 #include "xrun/session.h"
 #include "xrun/tensor.h"
 
 namespace xrun {
+using api::Buffer;
+using api::BufferOptions;
 using api::Callback;
 using api::Device;
+using api::DeviceLayout;
 using api::DType;
 using api::Error;
 using api::ErrorCode;
 using api::Layout;
 using api::NamedInput;
 using api::NamedOutput;
+using api::Priority;
+using api::Profile;
 using api::Program;
 using api::Request;
 using api::Session;

@@ -1,0 +1,187 @@
+#include "compiler/strips.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "compiler/conv_phases.h"
+#include "compiler/lower_layer.h"
+#include "isa/timing.h"
+
+namespace xrun::compiler {
+namespace {
+
+constexpr uint32_t kFieldLimit = 16383;  // rows and columns of tiles
+
+uint64_t RoundUp(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+
+bool WholePlane(const OverlayTensor& t, const OverlayTensor& root) {
+  return !t.reshaped && t.y0 == 0 && t.x0 == 0 && t.height == root.height && t.width == root.width;
+}
+
+}  // namespace
+
+uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config) {
+  return RoundUp(tensor.words(), config.banks());
+}
+
+StripContext::StripContext(const Partition& partition_in, const HardwareConfig& config_in)
+    : partition(partition_in), config(config_in), live(LiveRanges(partition_in)) {
+  viewed_in_part.resize(partition.tensors.size(), false);
+  for (const OverlayTensor& t : partition.tensors) {
+    if (t.is_view() && !WholePlane(t, tensor(t.parent))) viewed_in_part[static_cast<size_t>(t.parent)] = true;
+  }
+  for (const Layer& layer : partition.layers) layers.push_back(Describe(layer));
+}
+
+StripLayer StripContext::Describe(const Layer& layer) const {
+  StripLayer s;
+  s.engine = layer.kind == LayerKind::kConv ? kConv : kVector;
+  using Role = StripLayer::Operand::Role;
+  s.operands.push_back({layer.input, Root(layer.input), Role::kMain});
+  if (layer.input_b != kNone) s.operands.push_back({layer.input_b, Root(layer.input_b), Role::kSecond});
+  if (layer.out.residual) {
+    s.operands.push_back({layer.out.residual->tensor, Root(layer.out.residual->tensor), Role::kResidual});
+  }
+  s.output_root = Root(layer.output);
+
+  const OverlayTensor &in = tensor(layer.input), &out = tensor(layer.output);
+  if (!WholePlane(out, tensor(s.output_root))) return s;
+  for (const StripLayer::Operand& operand : s.operands) {
+    const OverlayTensor& root = tensor(operand.root);
+    if (!WholePlane(tensor(operand.tensor), root) || root.height > kFieldLimit || root.width > kFieldLimit) return s;
+  }
+  if (out.height > kFieldLimit || out.width > kFieldLimit) return s;
+  const uint64_t cp = config.channels;
+  switch (layer.kind) {
+    case LayerKind::kConv: {
+      if (!layer.phases.empty() || layer.cell_h != 1 || layer.cell_w != 1) return s;
+      const PhaseView phase = PhasesOf(layer, out)[0];
+      const std::vector<int32_t> logical = out.LogicalChannels(config.channels);
+      GroupRange groups;
+      for (uint32_t og = 0; og < out.groups; ++og) {
+        GroupRange here = InputGroups(layer, phase, in, out, logical, og, config.channels);
+        if (here.count == 0) here = {0, 1};
+        if (og != 0 && !(here == groups)) return s;
+        groups = here;
+      }
+      s.in_group0 = groups.first;
+      s.in_groups = groups.count;
+      s.table_rows = layer.out.table ? config.table_rows() : 0;
+      s.group_rows = config.param_rows() + layer.kernel_h * layer.kernel_w * groups.count;
+      if (s.table_rows + s.group_rows > config.weight_rows) return s;
+      s.weight_bytes = (s.table_rows + uint64_t{s.group_rows} * out.groups) * config.weight_row_bytes();
+      break;
+    }
+    case LayerKind::kDepthwise:
+    case LayerKind::kPool: {
+      if (layer.kind == LayerKind::kPool && layer.average) {
+        const auto taps = [&](int axis, uint32_t size, uint32_t results) {
+          for (uint32_t o = 1; o < results; ++o) {
+            if (CountedTaps(layer, axis, size, o) != CountedTaps(layer, axis, size, 0)) return int64_t{0};
+          }
+          return CountedTaps(layer, axis, size, 0);
+        };
+        if (taps(0, in.height, out.height) * taps(1, in.width, out.width) == 0) return s;
+      }
+      s.table_rows = layer.out.table ? config.vector_table_rows() : 0;
+      s.vector_rows = s.table_rows;
+      if (layer.kind == LayerKind::kDepthwise) {
+        s.vector_rows += out.groups * (16 + layer.kernel_h * layer.kernel_w);
+      }
+      if (s.vector_rows > config.vector_rows) return s;
+      s.weight_bytes = s.vector_rows * cp;
+      break;
+    }
+    case LayerKind::kElementwise: {
+      if (in.height != out.height || in.width != out.width) return s;
+      s.table_rows = s.vector_rows = layer.out.table ? config.vector_table_rows() : 0;
+      s.weight_bytes = s.vector_rows * cp;
+      break;
+    }
+  }
+  // Windows whose rows or columns all lie in the padding have nothing to read: not for strips.
+  if (layer.kind != LayerKind::kElementwise) {
+    const InputSpan cols = MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w,
+                                         layer.pad_left, in.width);
+    if (cols.count == 0) return s;
+    for (uint32_t y = 0; y < out.height; ++y) {
+      if (MakeInputSpan(y, 1, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, in.height).count ==
+          0) {
+        return s;
+      }
+    }
+  }
+  s.simple = true;
+  return s;
+}
+
+InputSpan StripContext::Rows(int32_t index, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const {
+  const Layer& layer = partition.layers[static_cast<size_t>(index)];
+  const OverlayTensor& t = tensor(operand.tensor);
+  if (operand.role == StripLayer::Operand::kMain && layer.kind != LayerKind::kElementwise) {
+    return MakeInputSpan(y0, yn, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, t.height);
+  }
+  if (operand.role == StripLayer::Operand::kSecond && t.height == 1) return {0, 1, 0};
+  return {y0, yn, 0};
+}
+
+uint64_t StripContext::Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const {
+  const auto known = cycles_.find(key);
+  if (known != cycles_.end()) return known->second;
+  const uint64_t cycles = CyclesOf(make(), config).total() + config.decode_cycles;
+  cycles_.emplace(key, cycles);
+  return cycles;
+}
+
+const Strips::Buffer* Strips::Find(int32_t root) const {
+  for (const Buffer& b : buffers) {
+    if (b.root == root) return &b;
+  }
+  return nullptr;
+}
+
+View ViewOf(const StripContext& context, const Strips& strips, int32_t index, uint32_t strip, uint32_t row) {
+  const OverlayTensor& t = context.tensor(index);
+  const int32_t root = context.Root(index);
+  if (const Strips::Buffer* b = strips.Find(root)) {
+    const uint32_t plane = b->capacity * b->pitch;
+    const auto at = static_cast<uint32_t>(b->place[strip] + row);
+    return {b->address + (t.group0 - b->group0) * plane + at * b->pitch, b->pitch, plane};
+  }
+  const OverlayTensor& owner = context.tensor(root);
+  const uint32_t plane = owner.height * owner.width;
+  const uint32_t base = owner.on_chip ? owner.on_chip->addr : 0;  // planning: places are not known yet
+  return {base + t.group0 * plane + row * owner.width, owner.width, plane};
+}
+
+RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip) {
+  const Layer& layer = context.partition.layers[static_cast<size_t>(work.layer)];
+  const StripLayer& info = context.layers[static_cast<size_t>(work.layer)];
+  RowWork w;
+  w.y0 = work.First(strip);
+  w.yn = work.Rows(strip);
+  for (const StripLayer::Operand& operand : info.operands) {
+    const InputSpan rows = context.Rows(work.layer, operand, w.y0, w.yn);
+    const View view = ViewOf(context, strips, operand.tensor, strip, rows.first);
+    switch (operand.role) {
+      case StripLayer::Operand::kMain:
+        w.rows = rows;
+        w.src = view;
+        w.src.addr += info.in_group0 * view.plane_pitch;
+        break;
+      case StripLayer::Operand::kSecond:
+        w.b = view;
+        break;
+      case StripLayer::Operand::kResidual:
+        w.res = view;
+        break;
+    }
+  }
+  w.dst = ViewOf(context, strips, layer.output, strip, w.y0);
+  w.in_groups = info.in_groups;
+  w.out_groups = context.tensor(layer.output).groups;
+  return w;
+}
+
+}  // namespace xrun::compiler

@@ -1,0 +1,125 @@
+#ifndef XRUN_COMPILER_STRIPS_H_
+#define XRUN_COMPILER_STRIPS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "compiler/emitter.h"
+#include "compiler/instructions.h"
+#include "compiler/schedule.h"
+
+namespace xrun::compiler {
+
+/// What strips need to know of a layer, once.
+struct StripLayer {
+  /// Conv with one set of input groups, window operator or elementwise without parts, all in full width: what strips
+  /// can compute. Others are scheduled by themselves (schedule_*.cpp).
+  bool simple = false;
+  Engine engine = kConv;
+  struct Operand {
+    int32_t tensor = kNone, root = kNone;
+    enum Role : uint8_t { kMain, kSecond, kResidual } role = kMain;
+  };
+  std::vector<Operand> operands;
+  int32_t output_root = kNone;
+  uint32_t in_group0 = 0, in_groups = 0;  ///< Conv: of the main operand's tensor
+  uint32_t group_rows = 0;                ///< Conv: ring rows of one output group; without the table
+  uint32_t table_rows = 0;                ///< in ring or vector memory
+  uint32_t vector_rows = 0;               ///< vector memory of the whole layer
+  uint64_t weight_bytes = 0;
+};
+
+/// A partition and what planning asks of it again and again.
+class StripContext {
+ public:
+  StripContext(const Partition& partition, const HardwareConfig& config);
+
+  const Partition& partition;
+  const HardwareConfig& config;
+  std::vector<StripLayer> layers;
+  std::vector<LiveRange> live;  ///< by root
+  std::vector<bool> viewed_in_part;  ///< roots that views cut in rows or columns, or reshape
+
+  const OverlayTensor& tensor(int32_t i) const { return partition.tensors[static_cast<size_t>(i)]; }
+  int32_t Root(int32_t i) const { return tensor(i).is_view() ? tensor(i).parent : i; }
+  /// Input rows that rows [y0, y0 + yn) of a layer's result need of an operand.
+  InputSpan Rows(int32_t layer, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const;
+  /// Own cycles; memory of what was asked before.
+  uint64_t Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const;
+
+ private:
+  StripLayer Describe(const Layer& layer) const;
+  mutable std::map<std::vector<uint32_t>, uint64_t> cycles_;
+};
+
+/// Consecutive layers computed together, strip by strip: how many rows each layer makes in each strip, where its rows
+/// lie meanwhile, and in which order. A layer that takes what another engine makes lags one strip behind it, so that
+/// the engines work side by side. Tensors between them live in buffers of a few rows: rows are appended while they fit;
+/// then the rows still needed are copied to the buffer's beginning.
+struct Strips {
+  struct Work {
+    int32_t layer = kNone;
+    uint32_t stage = 0;          ///< strips it lags behind
+    std::vector<uint32_t> done;  ///< rows made after each strip
+    uint32_t First(uint32_t strip) const { return strip == 0 ? 0 : done[strip - 1]; }
+    uint32_t Rows(uint32_t strip) const { return done[strip] - First(strip); }
+  };
+  /// A buffer of rows of one tensor: all columns, some groups.
+  struct Buffer {
+    int32_t root = kNone;
+    uint32_t group0 = 0, groups = 0, pitch = 0, capacity = 0;
+    bool loads = false, saves = false;
+    uint32_t stage = 0, lag = 0;
+    std::vector<uint32_t> low, from, to;  ///< by strip: first row needed, new rows [from, to)
+    std::vector<int64_t> place;           ///< by strip: row y stands at buffer row place + y
+    std::vector<bool> wraps;              ///< by strip: rows [low, from) move to the beginning
+    uint64_t words() const { return uint64_t{groups} * capacity * pitch; }
+    uint32_t address = 0;  ///< set when the group is placed
+  };
+  struct Event {
+    enum Kind : uint8_t { kLoad, kCopy, kLayer } kind = kLayer;
+    size_t index = 0;  ///< buffer or work
+    uint32_t strip = 0;
+  };
+
+  int32_t first = 0, last = 0;  ///< layers [first, last)
+  uint32_t rows = 0, strips = 1;
+  std::vector<Work> works;
+  std::vector<Buffer> buffers;
+  std::vector<Event> events;
+  std::vector<uint32_t> chunk_groups;             ///< by work: output groups of a weight segment (whole layer if strips > 1)
+  std::vector<size_t> weight_order;               ///< works with weights in the order that gives them back
+  std::vector<std::pair<int32_t, int32_t>> same;  ///< (output, input) roots on chip at one address
+  uint64_t words = 0;                             ///< of all buffers
+  uint64_t dram_bytes = 0;
+  double cycles = 0;  ///< the cost model's figure
+
+  const Buffer* Find(int32_t root) const;
+};
+
+/// Where tensors that cross a group's border live: on chip in whole, or in DRAM.
+using OnChipQuery = std::function<bool(int32_t root)>;
+
+/// The best strips of layers [first, last) with the given rows of the last layer's result; nullopt when there are none
+/// in `free_words` (negative: as long as results that take their operands' places make up for it). Tensors that live only inside and are not on chip get buffers.
+std::optional<Strips> MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
+                                 const OnChipQuery& on_chip, int64_t free_words);
+
+/// Words of a tensor kept on chip in whole.
+uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config);
+
+/// A tensor operand or result at a strip: the view of its row `row`, its own group 0.
+View ViewOf(const StripContext& context, const Strips& strips, int32_t tensor, uint32_t strip, uint32_t row);
+
+/// The work of one layer event, all groups.
+RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip);
+
+/// Emits a group's instructions; tensors must have their places.
+Status ScheduleStrips(Emitter& emitter, const StripContext& context, const Strips& strips, std::string* report);
+
+}  // namespace xrun::compiler
+
+#endif  // XRUN_COMPILER_STRIPS_H_

@@ -1,0 +1,1 @@
+find_package(xrun 0.99 REQUIRED)

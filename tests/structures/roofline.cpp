@@ -1,0 +1,153 @@
+#include "roofline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "compiler/macs.h"
+#include "isa/timing.h"
+#include "simulator/simulator.h"
+#include "simulator/timing_model.h"
+#include "tools/driver/estimate.h"
+
+namespace xrun::structures {
+namespace {
+
+using simulator::Stall;
+using simulator::TimingReport;
+
+constexpr uint32_t kRequests = tools::kThroughputRequests;
+
+Bounds BoundsOf(const compiler::LoweredGraph& lowered, const HardwareConfig& config) {
+  Bounds b;
+  const compiler::Graph& graph = lowered.graph;
+  for (const compiler::Partition& partition : lowered.model.partitions) {
+    std::set<const int8_t*> counted;  // layers that share weights (batches) need them once
+    for (const compiler::Layer& layer : partition.layers) {
+      for (const compiler::NodeId n : layer.nodes) {
+        const uint64_t macs = compiler::Macs(graph, graph.nodes[static_cast<size_t>(n)]);
+        b.macs += macs;
+        (layer.kind == compiler::LayerKind::kDepthwise ? b.vector_macs : b.array_macs) += macs;
+      }
+      const compiler::Node& node = graph.nodes[static_cast<size_t>(layer.nodes[0])];
+      for (size_t i = 1; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] == compiler::kNone) continue;
+        const compiler::Value& value = graph.at(node.inputs[i]);
+        if (value.is_constant() && counted.insert(reinterpret_cast<const int8_t*>(value.constant->data())).second) {
+          b.compulsory_bytes += value.constant->size();
+        }
+      }
+    }
+    for (const auto* ports : {&partition.inputs, &partition.outputs}) {
+      for (const compiler::Partition::Port& port : *ports) {
+        b.compulsory_bytes += static_cast<uint64_t>(compiler::Elements(graph.at(port.value).shape));
+      }
+    }
+  }
+  b.array_cycles = static_cast<double>(b.array_macs) / static_cast<double>(config.macs_per_cycle());
+  b.vector_cycles = static_cast<double>(b.vector_macs) / (config.vector_pixels * config.channels);
+  b.dram_cycles = static_cast<double>(b.compulsory_bytes) / (config.dram_ports * config.dram_port_bytes);
+  return b;
+}
+
+/// Adds a step's share of each cause, in cycles of the whole launch.
+void AddCauses(const OverlayStep& step, const HardwareConfig& config, const TimingReport& report,
+               std::map<std::string, double>* causes) {
+  OwnCycles own;
+  for (const InstructionWord& word : step.body[kConv]) {
+    const auto instruction = Decode(word, kConv);
+    if (!instruction.ok()) continue;
+    const OwnCycles c = CyclesOf(*instruction, config);
+    own.fill += c.fill + c.table + c.drain;
+    own.parameters += c.parameters;
+    own.compute += c.compute;
+    own.conflicts += c.conflicts;
+    own.output += c.output;
+  }
+  const auto all = [](uint64_t cycles) { return static_cast<double>(cycles) * kRequests; };
+  (*causes)["array steps"] += all(own.compute);
+  (*causes)["port conflict"] += all(own.conflicts);
+  (*causes)["requantize lanes"] += all(own.output);
+  (*causes)["pipeline fill"] +=
+      all(own.fill + own.parameters) + static_cast<double>(report.engines[kConv].instructions) * config.decode_cycles;
+
+  // A wait for Load is one for weights or for activations: the token's sender says which.
+  const auto& load = report.instructions[kLoad];
+  std::vector<bool> weights_wanted(report.instructions[kConv].size(), false);
+  for (const simulator::TokenTime& token : report.tokens) {
+    if (token.from != kLoad || token.to != kConv) continue;
+    const simulator::InstructionTime& sender = load[token.from_instruction];
+    if (sender.prologue) continue;
+    const auto instruction = Decode(step.body[kLoad][sender.index], kLoad);
+    weights_wanted[token.to_instruction] = instruction.ok() && std::holds_alternative<LoadWeights>(*instruction);
+  }
+  const simulator::EngineTime& conv = report.engines[kConv];
+  double weights = 0;
+  for (size_t i = 0; i < report.instructions[kConv].size(); ++i) {
+    const simulator::InstructionTime& time = report.instructions[kConv][i];
+    if (weights_wanted[i] && time.waited_for == Stall::kTokenLoad) weights += static_cast<double>(time.waited);
+  }
+  const auto stalled = [&](Stall cause) { return static_cast<double>(conv.stalled[static_cast<size_t>(cause)]); };
+  (*causes)["weight load not hidden"] += weights;
+  (*causes)["DRAM"] += stalled(Stall::kTokenLoad) - weights + stalled(Stall::kTokenSave);
+  (*causes)["vector engine"] += stalled(Stall::kTokenVector);
+  (*causes)["token wait"] += stalled(Stall::kTokenFull) + stalled(Stall::kTokenConv);
+  (*causes)["instruction fetch"] += stalled(Stall::kFetch);
+  (*causes)["launch and last outputs"] += static_cast<double>(conv.idle) + config.launch_cycles;
+}
+
+}  // namespace
+
+double Bounds::Cycles() const { return std::max({array_cycles, vector_cycles, dram_cycles}); }
+
+Result<Roofline> MeasureRoofline(const std::string& network, const compiler::Graph& quantized,
+                                 const compiler::CompileOptions& options) {
+  Roofline r;
+  r.network = network;
+  r.arch = options.config.name;
+  const auto start = std::chrono::steady_clock::now();
+  XRUN_ASSIGN_OR_RETURN(Program program, compiler::Compile(quantized, options));
+  r.compile_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  XRUN_ASSIGN_OR_RETURN(const compiler::LoweredGraph lowered, compiler::LowerGraph(quantized, options));
+  r.bounds = BoundsOf(lowered, options.config);
+  for (const NodeInfo& node : program.nodes) r.cpu_nodes += node.placement == "cpu" ? 1 : 0;
+
+  std::map<std::string, double> causes;
+  uint64_t latency = 0, launch = 0;
+  for (const OverlayStep& step : program.overlay_steps) {
+    const auto prepared = simulator::Prepare(program, step);
+    XRUN_ASSIGN_OR_RETURN(const TimingReport one,
+                          simulator::SimulateTiming(*prepared, {.requests = 1, .record = false}));
+    XRUN_ASSIGN_OR_RETURN(const TimingReport many, simulator::SimulateTiming(*prepared, {.requests = kRequests}));
+    latency += one.cycles;
+    launch += many.cycles;
+    for (const uint64_t bytes : many.bytes) r.dram_bytes += bytes;
+    AddCauses(step, options.config, many, &causes);
+    const auto busy = [&](Engine e) { return static_cast<double>(many.engines[e].busy) / kRequests; };
+    r.array_busy += busy(kConv);
+    r.vector_busy += busy(kVector);
+    r.load_busy += busy(kLoad);
+    r.save_busy += busy(kSave);
+  }
+  r.dram_bytes /= kRequests;
+  r.cycles = static_cast<double>(launch) / kRequests;
+  const double hertz = 1e6 * options.config.clock_mhz;
+  r.fps = r.cycles == 0 ? 0 : hertz / r.cycles;
+  r.latency_ms = static_cast<double>(latency) / hertz * 1e3;
+  r.bound_fps = r.bounds.Cycles() == 0 ? 0 : hertz / r.bounds.Cycles();
+  causes["channel and pixel remainders"] = causes["array steps"] - r.bounds.array_cycles * kRequests;
+  causes.erase("array steps");
+  for (const auto& [name, cycles] : causes) r.causes.emplace_back(name, cycles / kRequests);
+  std::stable_sort(r.causes.begin(), r.causes.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+
+  for (const uint32_t efficiency : {70U, 100U}) {
+    Program other = program;
+    other.config.dram_efficiency = efficiency;
+    XRUN_ASSIGN_OR_RETURN(const tools::Estimate estimate, tools::EstimateProgram(other));
+    (efficiency == 70 ? r.fps_at_70 : r.fps_at_100) = estimate.RequestsPerSecond();
+  }
+  return r;
+}
+
+}  // namespace xrun::structures
