@@ -210,6 +210,26 @@ TEST_F(NetworkTest, TimeMarksAscendAndAreWithinTheLaunch) {
   }
 }
 
+/// Files of each minor version that was released run for ever: compat/ holds one program of each. Theirs is max(q, 0).
+TEST_F(NetworkTest, ProgramsOfEarlierVersionsStillRun) {
+  unsigned run = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(XRUN_COMPAT_PROGRAMS)) {
+    if (entry.path().extension() != ".xprog") continue;
+    const auto program = api::Program::load(entry.path());  // must load on any device
+    if (!FunctionalDifferences(internal::ProgramOf(program)->config, config()).empty()) continue;
+    ++run;
+    api::Session session(*device_, program);
+    api::Request request = session.request();
+    const auto x = request.input("x").as<int8_t>();
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int8_t>(i * 37);
+    request.submit();
+    request.wait();
+    const auto y = request.output("y").as<int8_t>();
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], std::max<int8_t>(0, x[i])) << entry.path();
+  }
+  if (run == 0) GTEST_SKIP() << "the programs of tests/device/compat are for B512";
+}
+
 /// A program for every other configuration is refused, and the failure says which fields differ and what to do.
 TEST_F(NetworkTest, OtherConfigurationsAreRefused) {
   if (!device().config()) GTEST_SKIP() << "this device takes every configuration";

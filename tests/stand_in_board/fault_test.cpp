@@ -14,6 +14,7 @@
 #include "runtime/internal.h"
 #include "runtime/xrt_device.h"
 #include "tests/stand_in_board/board.h"
+#include "tests/stand_in_board/scaling.h"
 #include "tests/stand_in_board/xclbin_writer.h"
 #include "tests/unit/runtime_test_program.h"
 
@@ -300,6 +301,18 @@ TEST_F(FaultTest, AnExclusiveUnitIsAborted) {
     }
   }
   EXPECT_NO_THROW(api::Device::open(XrtName(xclbin_, "")));
+}
+
+/// scaling_bench prints the figures; here there is slack for a machine that does other things too.
+TEST_F(FaultTest, FourUnitsDoFourTimesTheWork) {
+  stand_in::BoardOptions board;
+  board.latency = 8ms;
+  const double one = Throughput(1, board, 25), four = Throughput(4, board, 100);
+  EXPECT_GT(four, 3.2 * one);
+  EXPECT_LT(four, 4.3 * one) << "the simulated time was not kept";
+  // Units that wait for the same DRAM do not.
+  board.dram_bytes_per_second = 100000;
+  EXPECT_LT(Throughput(4, board, 20), 2 * Throughput(1, board, 10));
 }
 
 TEST_F(FaultTest, WhatTheHostForgetsToSyncIsNotSeen) {

@@ -1,6 +1,7 @@
 # The simulator (simulator/) and the cycle formulas (isa/timing.*).
 add_executable(simulator_test
   ${CMAKE_SOURCE_DIR}/tests/unit/count_allocations.cpp
+  ${CMAKE_SOURCE_DIR}/tests/unit/launch_image_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/unit/simulator_execute_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/unit/simulator_load_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/unit/simulator_machine_test.cpp

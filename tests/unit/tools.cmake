@@ -1,6 +1,7 @@
 # The tools: what they share (unit tests) and what they print (golden tests).
 if(TARGET xrun_tools_driver)
   add_executable(tools_test
+    ${CMAKE_SOURCE_DIR}/tests/unit/tools_doctor_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_driver_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_infer_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_tensors_test.cpp)

@@ -144,6 +144,16 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
+/// Microseconds of launches by XRT alone; none where there is no XRT.
+Result<std::vector<double>> PlainXrt(runtime::Device& device, const std::shared_ptr<const Program>& program,
+                                     unsigned launches) {
+#ifdef XRUN_HAVE_XRT
+  if (device.name().rfind("xrt", 0) == 0) return runtime::TimePlainXrt(device, program, launches);
+#endif
+  static_cast<void>(device), static_cast<void>(program), static_cast<void>(launches);
+  return std::vector<double>{};
+}
+
 }  // namespace
 
 double BenchResult::Percentile(double percent) const {
@@ -221,31 +231,38 @@ Result<OverheadResult> MeasureOverhead(const api::Device& device, const std::str
   empty->overlay_steps.emplace_back();
   empty->steps = {{Step::Kind::kOverlay, 0}};
   OverheadResult result;
+  std::optional<Failure> failed;
   XRUN_RETURN_IF_ERROR(Try([&] {
     api::Session session(device, internal::WrapProgram(empty), {.in_flight = 1});
     api::Request request = session.request();
-    std::vector<double> by_request, by_run;
+    std::vector<double> by_request, by_run, plain;
     const auto time = [](std::vector<double>& times, const auto& body) {
       const auto begin = Clock::now();
       body();
       times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
     };
-    for (unsigned i = 0; i < requests; ++i) {
-      time(by_request, [&] {
-        request.submit();
-        request.wait();
-      });
-      time(by_run, [&] { session.run({}, {}); });
+    // In turns, so that whatever else the machine does meets all of them.
+    constexpr unsigned kTurn = 50;
+    for (unsigned done = 0; done < requests; done += kTurn) {
+      for (unsigned i = 0; i < kTurn; ++i) {
+        time(by_request, [&] {
+          request.submit();
+          request.wait();
+        });
+      }
+      for (unsigned i = 0; i < kTurn; ++i) time(by_run, [&] { session.run({}, {}); });
+      auto times = PlainXrt(*opened, empty, kTurn);
+      if (!times.ok()) {
+        failed = std::move(times).failure();
+        return;
+      }
+      plain.insert(plain.end(), times->begin(), times->end());
     }
+    if (!plain.empty()) result.plain_xrt_us = Median(std::move(plain));
     result.xrun_us = Median(std::move(by_request));
     result.run_us = Median(std::move(by_run));
   }));
-#ifdef XRUN_HAVE_XRT
-  if (name.rfind("xrt", 0) == 0) {
-    XRUN_ASSIGN_OR_RETURN(std::vector<double> plain, runtime::TimePlainXrt(*opened, empty, requests));
-    result.plain_xrt_us = Median(std::move(plain));
-  }
-#endif
+  if (failed) return *std::move(failed);
   return result;
 }
 
