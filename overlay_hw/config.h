@@ -13,6 +13,11 @@
 #error "compile with -DXRUN_HW_CONFIG=<a name of overlay_hw/configs.def>"
 #endif
 
+// Another file of configurations that has it; the built-in ones and the small ones of tests otherwise.
+#ifndef XRUN_HW_CONFIGS_DEF
+#define XRUN_HW_CONFIGS_DEF "overlay_hw/configs.def"
+#endif
+
 #define XRUN_HW_STRING_(x) #x
 #define XRUN_HW_STRING(x) XRUN_HW_STRING_(x)
 
@@ -30,7 +35,7 @@ struct Configuration {
 
 namespace configurations {
 #define XRUN_HW_CONFIGURATION(name, ...) constexpr Configuration name = {#name, __VA_ARGS__};
-#include "overlay_hw/configs.def"
+#include XRUN_HW_CONFIGS_DEF
 #undef XRUN_HW_CONFIGURATION
 }  // namespace configurations
 

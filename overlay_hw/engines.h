@@ -21,7 +21,8 @@
 #endif
 #ifndef XRUN_HW_BARE
 #include <atomic>
-#include <thread>
+
+#include "overlay_hw/csim/idle.h"
 #endif
 
 namespace xrun {
@@ -89,7 +90,7 @@ inline void SetReport(EngineReport& report, ReportField field, uint32_t value) {
 }
 inline uint32_t ReadRowCount(const RowCount& count) { return count->load(std::memory_order_acquire); }
 inline void SetRowCount(RowCount& count, uint32_t value) { count->store(value, std::memory_order_release); }
-inline void Idle() { std::this_thread::yield(); }
+inline void Idle() { csim::Idle(); }
 #endif
 
 // ------------------------------------------------------------------------------------------------ one instruction

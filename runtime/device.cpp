@@ -1,5 +1,6 @@
 #include "runtime/device.h"
 
+#include "runtime/csim_device.h"
 #include "runtime/io/suggest.h"
 #include "runtime/sim_device.h"
 #include "runtime/xrt_device.h"
@@ -25,10 +26,7 @@ std::string CapabilityText(uint64_t bits) {
 Result<std::shared_ptr<Device>> OpenDevice(const std::string& name) {
   const std::string kind = name.substr(0, name.find(':'));
   if (kind == "sim") return OpenSimDevice(name);
-  if (kind == "csim") {
-    return Failure{"device '" + name + "': this build has no C simulation of the overlay",
-                   "the instruction-level simulator is device 'sim'"};
-  }
+  if (kind == "csim") return OpenCsimDevice(name);
   if (kind == "xrt") {
 #ifdef XRUN_HAVE_XRT
     return OpenXrtDevice(name);

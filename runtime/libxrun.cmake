@@ -17,6 +17,7 @@ add_library(xrun_runtime STATIC
   buffer.cpp
   c_api.cpp
   c_request.cpp
+  csim_device.cpp
   device.cpp
   executor.cpp
   launch_gate.cpp
@@ -33,7 +34,7 @@ add_library(xrun_runtime STATIC
   tensor.cpp)
 target_include_directories(xrun_runtime PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
 target_link_libraries(xrun_runtime PRIVATE xrun_warnings
-                      PUBLIC xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
+                      PUBLIC xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(xrun_runtime PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 set_source_files_properties(c_api.cpp PROPERTIES COMPILE_DEFINITIONS "XRUN_VERSION=\"${PROJECT_VERSION}\"")
 if(TARGET xrun_xrt)
@@ -53,7 +54,7 @@ set_target_properties(xrun PROPERTIES
   LINKER_LANGUAGE CXX)
 target_include_directories(xrun PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>)
 target_compile_features(xrun INTERFACE cxx_std_20)
-target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads)
+target_link_libraries(xrun PRIVATE xrun_isa ${xrun_kernels} xrun_io xrun_simulator Threads::Threads ${CMAKE_DL_LIBS})
 if(TARGET xrun_xrt)
   target_link_libraries(xrun PRIVATE xrun_xrt)
 endif()

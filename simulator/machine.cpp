@@ -346,9 +346,7 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
     }
   }
   if (!run_options.time_marks.empty()) {
-    XRUN_ASSIGN_OR_RETURN(const TimingReport timing,
-                          SimulateTiming(prepared, {static_cast<uint32_t>(launch.size()), true, 0, 0}));
-    XRUN_RETURN_IF_ERROR(FillTimeMarks(timing, prepared, run_options.time_marks));
+    XRUN_RETURN_IF_ERROR(TimeMarks(prepared, static_cast<uint32_t>(launch.size()), run_options.time_marks));
   }
   if (check_order) {
     if (order == nullptr) order = std::make_unique<OrderTracker>(memory.config);
@@ -417,6 +415,11 @@ Status Machine::Identify(std::span<uint8_t> status_page) const {
 }
 
 const HardwareConfig& Machine::config() const { return state_->memory.config; }
+
+Status TimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks) {
+  XRUN_ASSIGN_OR_RETURN(const TimingReport timing, SimulateTiming(step, {requests, true, 0, 0}));
+  return FillTimeMarks(timing, step, marks);
+}
 
 Status RunOnce(const Program& program, const OverlayStep& step, std::span<const LaunchRequest> requests,
                const RunOptions& options, LaunchReport* report) {

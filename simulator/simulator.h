@@ -108,6 +108,9 @@ class Machine {
   std::unique_ptr<State> state_;
 };
 
+/// The modelled time marks of a launch with `requests` requests, as RunOptions::time_marks.
+Status TimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks);
+
 /// Prepare and Run in one, on a Machine of its own: for tests and tools that run a step once.
 Status RunOnce(const Program& program, const OverlayStep& step, std::span<const LaunchRequest> requests,
                const RunOptions& options = {}, LaunchReport* report = nullptr);

@@ -31,7 +31,7 @@ struct InferFlags {
     app.add_option("-o,--output", outputs, "Write outputs: .npz all, .npy one; repeatable [a summary on stdout]")
         ->type_name("[NAME=]FILE")
         ->allow_extra_args(false);
-    app.add_option("--device", device, "sim, sim:CONFIG to insist on a configuration, or xrt:N [sim]")
+    app.add_option("--device", device, "sim, csim or xrt:N; sim:CONFIG, csim:CONFIG insist on a configuration [sim]")
         ->type_name("DEVICE");
     app.add_flag("--raw", raw, "Inputs and outputs in the tensors' own types (int8), not as float values");
     app.add_flag("--timed", timed, "Also print modelled cycles (one request, cold)");
