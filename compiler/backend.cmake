@@ -25,8 +25,10 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_conv.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_elementwise.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/schedule_matmul.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/supported_ops.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/strided_view.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synchronize.cpp
 )
 target_link_libraries(xrun_compiler PUBLIC xrun_isa)

@@ -79,8 +79,8 @@ Emitter::Buffers Emitter::Allocate(uint32_t words, uint32_t count) {
   return buffers;
 }
 
-void Emitter::Emit(Engine engine, Instruction instruction, int32_t segment, bool releases) {
-  schedule_->body.push_back({std::move(instruction), engine, layer_, segment, releases});
+void Emitter::Emit(Engine engine, Instruction instruction, int32_t segment, bool releases, uint32_t row) {
+  schedule_->body.push_back({std::move(instruction), engine, layer_, segment, row, releases});
 }
 
 namespace {
@@ -208,14 +208,26 @@ void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
 }
 
 int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {
-  const auto segment = static_cast<int32_t>(schedule_->segments++);
+  SegmentBuilder segment = NewSegment();
+  AddWeights(&segment, offset, rows);
+  return segment.segment;
+}
+
+Emitter::SegmentBuilder Emitter::NewSegment() { return {static_cast<int32_t>(schedule_->segments++)}; }
+
+void Emitter::AddWeights(SegmentBuilder* segment, uint64_t offset, uint32_t rows) {
   LoadWeights load;
   load.base = kBaseWeights;
   load.offset = static_cast<uint32_t>(offset);
-  load.rows = rows;
-  load.acquire = rows;
-  Emit(kLoad, load, segment);
-  return segment;
+  load.rows = load.acquire = rows;
+  Emit(kLoad, load, segment->segment, false, segment->rows);
+  segment->rows += rows;
+}
+
+void Emitter::AddMatrix(SegmentBuilder* segment, LoadMatrix blocks) {
+  blocks.acquire = blocks.rows;
+  Emit(kLoad, blocks, segment->segment, false, segment->rows);
+  segment->rows += blocks.rows;
 }
 
 uint32_t Emitter::LoadVectorSegment(uint64_t offset, uint32_t rows) {

@@ -61,6 +61,8 @@ struct OverlayTensor {
     uint32_t addr = 0, row_pitch = 0, plane_pitch = 0;
   };
   std::optional<OnChip> on_chip;
+  /// Read by LoadMatrix, so its bytes must be in DRAM.
+  bool in_dram = false;
 
   uint64_t words() const { return uint64_t{groups} * height * width; }
 };
@@ -103,7 +105,7 @@ struct ConvPhase {
   std::vector<ChannelParams> params;
 };
 
-enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise };
+enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise, kMatMul };
 
 /// One operation of the overlay on whole tensors: what tiling cuts into instructions. Integers only.
 struct Layer {
@@ -142,6 +144,10 @@ struct Layer {
   ElementwiseKind elementwise = kElementwiseCopy;
   int32_t m_a = 0, m_b = 0;
   uint32_t shift = 0;
+
+  // MatMul: the weights are what LoadMatrix makes of input_b. As it stands, its pixels are the output channels and its
+  // channels the input's; `transposed`, the reverse. params has one entry, for all output channels.
+  bool transposed = false;
 
   OutputStage out;
 };

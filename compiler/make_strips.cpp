@@ -456,6 +456,8 @@ class Maker {
         return one([&]() -> Instruction {
           return ElementwiseOf(layer, in, layer.input_b == kNone ? nullptr : &c_.tensor(layer.input_b), out, work);
         });
+      case LayerKind::kMatMul:
+        assert(false && "never part of strips");
     }
     return 0;
   }
