@@ -174,6 +174,7 @@ class Maker {
       s_.chunk_groups.push_back(chunk);
       s_.sum_parts.push_back(parts);
     }
+    ring_rows_ = ring;
     if (ring > c_.config.weight_rows || vector > c_.config.vector_rows) return false;
     std::stable_sort(order.begin(), order.end(), [](const Last& a, const Last& b) { return a.step < b.step; });
     for (const Last& l : order) s_.weight_order.push_back(l.work);
@@ -539,12 +540,18 @@ class Maker {
     for (const Strips::Buffer& b : s_.buffers) {
       if (b.loads) s_.cycles += 300;
     }
+    // Weights that stay keep those of the next group out of the ring: what two such groups cannot hold together is
+    // loaded while nobody computes.
+    if (2 * ring_rows_ > h.weight_rows) {
+      s_.cycles += static_cast<double>((2 * ring_rows_ - h.weight_rows) * h.weight_row_bytes()) / bytes_per_cycle;
+    }
   }
 
   const StripContext& c_;
   const OnChipQuery& on_chip_;
   Strips s_;
   std::map<int32_t, std::vector<uint32_t>> needed_;
+  uint64_t ring_rows_ = 0;  ///< of weights that stay
   mutable std::map<std::vector<uint32_t>, uint64_t> conv_cycles_;
 };
 
