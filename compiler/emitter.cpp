@@ -207,14 +207,16 @@ void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
   EmitSave(root, InRoot(t, wanted), view);
 }
 
-int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {
+int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows, uint32_t part) {
   const auto segment = static_cast<int32_t>(schedule_->segments++);
-  LoadWeights load;
-  load.base = kBaseWeights;
-  load.offset = static_cast<uint32_t>(offset);
-  load.rows = rows;
-  load.acquire = rows;
-  Emit(kLoad, load, segment);
+  for (const auto& [first, count] : Split(rows, part == 0 ? rows : part)) {
+    LoadWeights load;
+    load.base = kBaseWeights;
+    load.offset = static_cast<uint32_t>(offset + uint64_t{first} * config.weight_row_bytes());
+    load.rows = count;
+    load.acquire = count;
+    Emit(kLoad, load, segment);
+  }
   return segment;
 }
 

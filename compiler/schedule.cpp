@@ -73,8 +73,8 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
     if (s.segment == kNone) continue;
     Segment& segment = segments[static_cast<size_t>(s.segment)];
     if (const auto* load = std::get_if<LoadWeights>(&s.instruction)) {
-      segment.load = i;
-      segment.rows = load->rows;
+      if (segment.rows == 0) segment.load = i;
+      segment.rows += load->rows;
     } else if (s.releases) {
       segment.release = i;
     }
@@ -105,7 +105,7 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
   assert(missing == 0);
 
   uint64_t position = 0;
-  std::vector<uint32_t> row(segments.size());
+  std::vector<uint32_t> row(segments.size()), loaded(segments.size(), 0);
   for (size_t i = 0; i < segments.size(); ++i) {
     position += segments[i].extra;
     row[i] = static_cast<uint32_t>(position % config.weight_rows);
@@ -115,8 +115,9 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
     if (s.segment == kNone) continue;
     const auto i = static_cast<size_t>(s.segment);
     if (auto* load = std::get_if<LoadWeights>(&s.instruction)) {
-      load->row = row[i];
-      load->acquire = segments[i].rows + segments[i].extra;
+      load->row = (row[i] + loaded[i]) % config.weight_rows;
+      load->acquire = load->rows + (loaded[i] == 0 ? segments[i].extra : 0);
+      loaded[i] += load->rows;
     } else {
       auto& conv = std::get<Conv>(s.instruction);
       conv.weights = row[i];
