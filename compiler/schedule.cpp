@@ -117,7 +117,7 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
   assert(missing == 0);
 
   uint64_t position = 0;
-  std::vector<uint32_t> row(segments.size()), loaded(segments.size(), 0);
+  std::vector<uint32_t> row(segments.size());
   for (size_t i = 0; i < segments.size(); ++i) {
     position += segments[i].extra;
     row[i] = static_cast<uint32_t>(position % config.weight_rows);
