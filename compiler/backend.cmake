@@ -17,6 +17,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
   ${CMAKE_CURRENT_LIST_DIR}/split_batch.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tokens_to_planes.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/pack_inputs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_weights.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/place.cpp
@@ -24,8 +25,10 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_conv.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_elementwise.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/schedule_matmul.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/supported_ops.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/strided_view.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synchronize.cpp
 )
 target_link_libraries(xrun_compiler PUBLIC xrun_isa)

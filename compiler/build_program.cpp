@@ -123,6 +123,7 @@ class Builder {
     layout.width = t.width;
     layout.groups = t.groups;
     layout.channel_map = t.channel_map;
+    layout.dense = t.dense;
     return layout;
   }
 

@@ -5,6 +5,7 @@
 #include "compiler/build_program.h"
 #include "compiler/lower.h"
 #include "compiler/move_to_cpu.h"
+#include "compiler/pack_inputs.h"
 #include "compiler/passes/passes.h"
 #include "compiler/plan.h"
 #include "compiler/split_batch.h"
@@ -140,6 +141,9 @@ Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& op
     auto model = Lower(graph, options.config, lower, &refused);
     if (model.ok()) {
       if (MoveIdleLaunches(*model, &graph)) continue;
+      if (lower.fuse) {
+        for (Partition& partition : model->partitions) PackInputs(options.config, &partition);
+      }
       result.model = std::move(*model);
       return result;
     }

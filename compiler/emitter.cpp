@@ -79,8 +79,8 @@ Emitter::Buffers Emitter::Allocate(uint32_t words, uint32_t count) {
   return buffers;
 }
 
-void Emitter::Emit(Engine engine, Instruction instruction, int32_t segment, bool releases) {
-  schedule_->body.push_back({std::move(instruction), engine, layer_, segment, releases});
+void Emitter::Emit(Engine engine, Instruction instruction, int32_t segment, bool releases, uint32_t row) {
+  schedule_->body.push_back({std::move(instruction), engine, layer_, segment, row, releases});
 }
 
 namespace {
@@ -124,7 +124,33 @@ Box Emitter::InRoot(const OverlayTensor& t, Box box) {
 
 void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& view) {
   if (box.words() == 0) return;
+  if (root.packed) {
+    EmitPacked(root, box, view);
+    return;
+  }
   Emit(kLoad, MakeTransfer<Load>(root, box, view, config.channels));
+}
+
+void Emitter::EmitPacked(const OverlayTensor& t, const Box& box, const View& view) {
+  const OverlayTensor::Packed& p = *t.packed;
+  for (uint32_t g = 0; g < box.gn; ++g) {
+    const uint32_t first = (box.g0 + g) * p.taps;
+    LoadPacked load;
+    load.base = t.base;
+    load.row_stride = p.in_cols * p.channels;
+    load.offset = static_cast<uint32_t>(t.offset + uint64_t{box.y0} * load.row_stride);
+    load.in_cols = p.in_cols;
+    load.channels = p.channels;
+    load.taps = std::min(p.taps, p.all_taps - first);
+    load.stride = p.stride;
+    load.left = p.left + static_cast<int32_t>(first + box.x0 * p.stride);
+    load.rows = box.yn;
+    load.cols = box.xn;
+    load.addr = view.addr + g * view.plane_pitch;
+    load.row_pitch = view.row_pitch;
+    load.fill = t.zero_point;
+    Emit(kLoad, load);
+  }
 }
 
 void Emitter::EmitSave(const OverlayTensor& root, const Box& box, const View& view) {
@@ -182,14 +208,26 @@ void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
 }
 
 int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {
-  const auto segment = static_cast<int32_t>(schedule_->segments++);
+  SegmentBuilder segment = NewSegment();
+  AddWeights(&segment, offset, rows);
+  return segment.segment;
+}
+
+Emitter::SegmentBuilder Emitter::NewSegment() { return {static_cast<int32_t>(schedule_->segments++)}; }
+
+void Emitter::AddWeights(SegmentBuilder* segment, uint64_t offset, uint32_t rows) {
   LoadWeights load;
   load.base = kBaseWeights;
   load.offset = static_cast<uint32_t>(offset);
-  load.rows = rows;
-  load.acquire = rows;
-  Emit(kLoad, load, segment);
-  return segment;
+  load.rows = load.acquire = rows;
+  Emit(kLoad, load, segment->segment, false, segment->rows);
+  segment->rows += rows;
+}
+
+void Emitter::AddMatrix(SegmentBuilder* segment, LoadMatrix blocks) {
+  blocks.acquire = blocks.rows;
+  Emit(kLoad, blocks, segment->segment, false, segment->rows);
+  segment->rows += blocks.rows;
 }
 
 uint32_t Emitter::LoadVectorSegment(uint64_t offset, uint32_t rows) {

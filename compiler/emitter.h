@@ -88,6 +88,14 @@ class Emitter {
 
   /// A new ring segment filled from the weight section.
   int32_t LoadSegment(uint64_t offset, uint32_t rows);
+  /// A new ring segment that AddWeights and AddMatrix fill, each behind what is there already.
+  struct SegmentBuilder {
+    int32_t segment;
+    uint32_t rows = 0;
+  };
+  SegmentBuilder NewSegment();
+  void AddWeights(SegmentBuilder* segment, uint64_t offset, uint32_t rows);
+  void AddMatrix(SegmentBuilder* segment, LoadMatrix blocks);
   /// A segment in vector memory; returns its first row.
   uint32_t LoadVectorSegment(uint64_t offset, uint32_t rows);
 
@@ -100,9 +108,10 @@ class Emitter {
   /// Segments of `rows` in all that are loaded next stay in vector memory together.
   void ReserveVectorRows(uint32_t rows);
 
-  void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false);
+  void Emit(Engine engine, Instruction instruction, int32_t segment = kNone, bool releases = false, uint32_t row = 0);
 
  private:
+  void EmitPacked(const OverlayTensor& t, const Box& box, const View& view);
   /// A tensor's box as a box of the tensor that owns the memory.
   static Box InRoot(const OverlayTensor& t, Box box);
 
@@ -117,6 +126,7 @@ class Emitter {
 Status ScheduleConv(Emitter& emitter, const Layer& layer, std::string* report);
 Status ScheduleWindow(Emitter& emitter, const Layer& layer, std::string* report);  ///< Depthwise and Pool
 Status ScheduleElementwise(Emitter& emitter, const Layer& layer, std::string* report);
+Status ScheduleMatMul(Emitter& emitter, const Layer& layer, std::string* report);
 
 }  // namespace xrun::compiler
 

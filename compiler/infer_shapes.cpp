@@ -202,6 +202,10 @@ ShapeResult InferMatMul(const Context& c) {
     return Wrong("shapes " + ShapeText(c.x()) + " and " + ShapeText(*c.in[1]) + " do not multiply");
   };
   if (a.empty() || b.empty()) return mismatch();
+  if (c.node.as<MatMulAttrs>().transpose_a) {
+    if (a.size() < 2) return mismatch();
+    std::swap(a[a.size() - 2], a.back());
+  }
   const bool row = a.size() == 1, column = b.size() == 1;
   if (row) a.insert(a.begin(), 1);
   if (column) b.push_back(1);

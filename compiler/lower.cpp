@@ -29,6 +29,9 @@ class PartitionBuilder {
     if (options_.separate) ListInside(nodes);
     XRUN_RETURN_IF_ERROR(BindOutputs(nodes));
     BindInputs();
+    for (const Layer& layer : partition_.layers) {
+      if (layer.kind == LayerKind::kMatMul) at(RootIndex(layer.input_b)).in_dram = true;
+    }
     return std::move(partition_);
   }
 
@@ -56,6 +59,9 @@ class PartitionBuilder {
     if (IsBinary(node.op)) {
       XRUN_ASSIGN_OR_RETURN(operands.input, BinaryOperand(node, 0));
       XRUN_ASSIGN_OR_RETURN(operands.input_b, BinaryOperand(node, 1));
+    } else if (node.op == Op::kMatMul) {
+      XRUN_ASSIGN_OR_RETURN(operands.input, MatrixOperand(id, node.inputs[1], false));
+      XRUN_ASSIGN_OR_RETURN(operands.input_b, MatrixOperand(id, node.inputs[0], true));
     } else {
       XRUN_ASSIGN_OR_RETURN(operands.input, TensorOf(node.inputs[0], node.op != Op::kFullyConnected));
     }
@@ -65,6 +71,7 @@ class PartitionBuilder {
       if (fused) return {};
     }
     XRUN_ASSIGN_OR_RETURN(operands.output, NewTensor(node.outputs[0]));
+    if (node.op == Op::kConv && node.as<ConvAttrs>().groups == 1) AlignHeads(operands.output);
     XRUN_RETURN_IF_ERROR(MatchChannels(id, node, &operands));
     XRUN_ASSIGN_OR_RETURN(Layer layer, LowerNode(graph_, node, partition_.tensors, operands, config_));
     producer_[operands.output] = static_cast<int32_t>(partition_.layers.size());
@@ -105,6 +112,61 @@ class PartitionBuilder {
     return AddCopy(tensor, value, id);
   }
 
+  /// An operand of a product of two activations: its channels from the first of a group on, without holes; what becomes
+  /// weights with its pixels one after another in DRAM. A copy where it is not.
+  Result<int32_t> MatrixOperand(NodeId id, ValueId value, bool weights) {
+    XRUN_ASSIGN_OR_RETURN(int32_t tensor, TensorOf(value, true));
+    const OverlayTensor& t = at(tensor);
+    const bool dense = t.channel_map.empty() && t.groups == (t.channels + config_.channels - 1) / config_.channels;
+    const bool in_one_piece = t.reshaped || !t.is_view() || t.height == 1 || t.width == at(t.parent).width;
+    if (!dense || (weights && !in_one_piece)) {
+      XRUN_ASSIGN_OR_RETURN(tensor, AddCopy(tensor, value, id));
+    }
+    if (weights) parents_.insert(RootIndex(tensor));  // it stays where it is
+    return tensor;
+  }
+
+  int32_t RootIndex(int32_t tensor) { return at(tensor).is_view() ? at(tensor).parent : tensor; }
+
+  /// Gives the result of a convolution that is cut into operands of products of two activations holes among its
+  /// channels, so that each operand starts a group. That costs nothing: the convolution's weights move.
+  void AlignHeads(int32_t tensor) {
+    std::set<uint32_t> starts;
+    for (const NodeId n : graph_.Consumers(at(tensor).value)) {
+      const Node& slice = graph_.nodes[static_cast<size_t>(n)];
+      AddStart(slice, &starts);
+      if (slice.op != Op::kReshape) continue;
+      for (const NodeId further : graph_.Consumers(slice.outputs[0])) {
+        AddStart(graph_.nodes[static_cast<size_t>(further)], &starts);
+      }
+    }
+    OverlayTensor& t = at(tensor);
+    const uint32_t cp = config_.channels;
+    if (std::all_of(starts.begin(), starts.end(), [&](uint32_t c) { return c % cp == 0; })) return;
+    uint32_t next = 0;
+    std::vector<uint32_t> map;
+    for (uint32_t c = 0; c < t.channels; ++c) {
+      if (starts.contains(c)) next = (next + cp - 1) / cp * cp;
+      map.push_back(next++);
+    }
+    t.channel_map = std::move(map);
+    t.groups = (next + cp - 1) / cp;
+  }
+
+  /// The first channel of a slice that becomes, perhaps through functions, an operand of a product.
+  void AddStart(const Node& slice, std::set<uint32_t>* starts) const {
+    if (slice.op != Op::kSlice || slice.as<SliceAttrs>().step.size() < 2 || slice.as<SliceAttrs>().step[1] != 1) return;
+    ValueId value = slice.outputs[0];
+    for (;;) {
+      const std::vector<NodeId> readers = graph_.Consumers(value);
+      if (readers.empty()) return;
+      const Node& reader = graph_.nodes[static_cast<size_t>(readers[0])];
+      if (reader.op == Op::kMatMul) starts->insert(static_cast<uint32_t>(slice.as<SliceAttrs>().begin[1]));
+      if (reader.op != Op::kUnary) return;
+      value = reader.outputs[0];
+    }
+  }
+
   OverlayTensor& at(int32_t index) { return partition_.tensors[static_cast<size_t>(index)]; }
 
   void AddLayer(Layer layer, NodeId id) {
@@ -119,8 +181,8 @@ class PartitionBuilder {
   /// Where an operator keeps channels apart, operands and result must have them at the same places.
   Status MatchChannels(NodeId id, const Node& node, LayerOperands* operands) {
     OverlayTensor& out = at(operands->output);
-    if (node.op == Op::kFullyConnected || node.op == Op::kConvTranspose || node.op == Op::kDepthToSpace ||
-        node.op == Op::kSpaceToDepth) {
+    if (node.op == Op::kFullyConnected || node.op == Op::kMatMul || node.op == Op::kConvTranspose ||
+        node.op == Op::kDepthToSpace || node.op == Op::kSpaceToDepth) {
       return {};
     }
     if (node.op == Op::kConv) {

@@ -41,6 +41,16 @@ struct OverlayTensor {
   /// A view of the whole parent with other rows and columns, their product the same; no other view begins at it.
   bool reshaped = false;
 
+  /// In DRAM pixel after pixel of `channels` bytes: an input that only packed tensors read.
+  bool dense = false;
+  /// Not a tensor of its own: what LoadPacked makes of the dense tensor at the same place in DRAM. Its column x holds,
+  /// for each tap, all channels of pixel x·stride + left + tap of a row of `in_cols`; `taps` of them in a group.
+  struct Packed {
+    uint32_t channels = 0, taps = 0, all_taps = 0, stride = 1, in_cols = 0;
+    int32_t left = 0;
+  };
+  std::optional<Packed> packed;
+
   bool is_view() const { return parent != kNone; }
   uint32_t Physical(uint32_t channel) const { return channel_map.empty() ? channel : channel_map[channel]; }
   /// Logical channel of each physical one, -1 where there is none.
@@ -51,6 +61,8 @@ struct OverlayTensor {
     uint32_t addr = 0, row_pitch = 0, plane_pitch = 0;
   };
   std::optional<OnChip> on_chip;
+  /// Read by LoadMatrix, so its bytes must be in DRAM.
+  bool in_dram = false;
 
   uint64_t words() const { return uint64_t{groups} * height * width; }
 };
@@ -93,7 +105,7 @@ struct ConvPhase {
   std::vector<ChannelParams> params;
 };
 
-enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise };
+enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise, kMatMul };
 
 /// One operation of the overlay on whole tensors: what tiling cuts into instructions. Integers only.
 struct Layer {
@@ -132,6 +144,10 @@ struct Layer {
   ElementwiseKind elementwise = kElementwiseCopy;
   int32_t m_a = 0, m_b = 0;
   uint32_t shift = 0;
+
+  // MatMul: the weights are what LoadMatrix makes of input_b. As it stands, its pixels are the output channels and its
+  // channels the input's; `transposed`, the reverse. params has one entry, for all output channels.
+  bool transposed = false;
 
   OutputStage out;
 };

@@ -195,6 +195,27 @@ Status LowerBinary(const Graph& graph, const Node& node, const std::vector<Overl
   return {};
 }
 
+/// Of [1,N,K]·[1,K,M], or [1,K,N] turned: the first operand becomes weights, the second has the sum's axis as channels.
+Status LowerMatMul(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer) {
+  const Value& weights = graph.at(node.inputs[0]);
+  const Value& x = graph.at(node.inputs[1]);
+  const Value& y = graph.at(node.outputs[0]);
+  layer->kind = LayerKind::kMatMul;
+  layer->transposed = !node.as<MatMulAttrs>().transpose_a;
+  const uint32_t length = tensors[static_cast<size_t>(layer->input)].channels;
+  // |Σ x·w − za·Σ w − zb·Σ x + …| stays below 2^16 for each of the products, padding of the last group included.
+  constexpr uint32_t kLongest = (1U << 15) - 64;
+  if (length > kLongest) {
+    return Failure{"sums of " + std::to_string(length) +
+                       " products can overflow the 32-bit accumulator, the limit is " + std::to_string(kLongest),
+                   ""};
+  }
+  XRUN_ASSIGN_OR_RETURN(const Multiplier m, MakeMultiplier({{ScaleOf(weights), ScaleOf(x)}, ScaleOf(y), 1}));
+  layer->params = {{0, m, m, ZeroOf(weights)}};
+  layer->has_weight_zero = HasWeightZero(layer->params);
+  return {};
+}
+
 }  // namespace
 
 Status CheckWindow(uint32_t kernel_limit, uint32_t stride_limit, const Layer& layer) {
@@ -321,6 +342,9 @@ Result<Layer> LowerNode(const Graph& graph, const Node& node, const std::vector<
       break;
     case Op::kFullyConnected:
       XRUN_RETURN_IF_ERROR(LowerFullyConnected(graph, node, tensors, &layer));
+      break;
+    case Op::kMatMul:
+      XRUN_RETURN_IF_ERROR(LowerMatMul(graph, node, tensors, &layer));
       break;
     case Op::kMaxPool:
     case Op::kAveragePool:

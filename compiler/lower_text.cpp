@@ -13,6 +13,8 @@ const char* KindName(const Layer& layer) {
       return "depthwise";
     case LayerKind::kPool:
       return layer.average ? "average-pool" : "max-pool";
+    case LayerKind::kMatMul:
+      return layer.transposed ? "product by transposed" : "product by";
     case LayerKind::kElementwise:
       switch (layer.elementwise) {
         case kElementwiseAdd:
@@ -54,7 +56,7 @@ std::string ToText(const LoweredModel& model, const Graph& graph) {
     for (const Layer& layer : p.layers) {
       out << "  %" << layer.output << " = " << KindName(layer) << " %" << layer.input;
       if (layer.input_b != kNone) out << ", %" << layer.input_b;
-      if (layer.kind != LayerKind::kElementwise) {
+      if (layer.kind != LayerKind::kElementwise && layer.kind != LayerKind::kMatMul) {
         out << " kernel " << layer.kernel_h << "x" << layer.kernel_w << " stride " << layer.stride_h << "x"
             << layer.stride_w << " pad " << layer.pad_top << "," << layer.pad_left;
         if (layer.dilation_h != 1 || layer.dilation_w != 1) {

@@ -13,8 +13,12 @@ uint64_t Macs(const Graph& graph, const Node& node) {
       const Shape& weights = graph.at(node.inputs[1]).shape;
       return elements(node.inputs[0]) * static_cast<uint64_t>(Elements(weights) / weights[0]);
     }
-    case Op::kFullyConnected:
-    case Op::kMatMul:  // the sum runs over the last axis of the first operand
+    case Op::kMatMul: {
+      const Shape& a = graph.at(node.inputs[0]).shape;
+      const int64_t length = node.as<MatMulAttrs>().transpose_a ? a[a.size() - 2] : a.back();
+      return elements(node.outputs[0]) * static_cast<uint64_t>(length);
+    }
+    case Op::kFullyConnected:  // the sum runs over the last axis of the first operand
       return elements(node.outputs[0]) * static_cast<uint64_t>(graph.at(node.inputs[0]).shape.back());
     default:
       return 0;

@@ -402,7 +402,18 @@ class Maker {
 
   uint64_t LoadBytes(const Strips::Buffer& b, uint32_t strip) const {
     const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
-    return uint64_t{b.groups} * (b.to[strip] - first) * c_.tensor(b.root).width * c_.config.channels;
+    const OverlayTensor& t = c_.tensor(b.root);
+    const uint64_t row = t.packed ? uint64_t{t.packed->in_cols} * t.packed->channels : t.width * c_.config.channels;
+    return uint64_t{b.groups} * (b.to[strip] - first) * row;
+  }
+  /// The chip's side of a Load; only packing is slower than DRAM.
+  double LoadCycles(const Strips::Buffer& b, uint32_t strip, double bytes_per_cycle) const {
+    const double dram = static_cast<double>(LoadBytes(b, strip)) / bytes_per_cycle;
+    const OverlayTensor& t = c_.tensor(b.root);
+    if (!t.packed) return dram;
+    const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
+    const uint32_t word = CeilDiv(uint64_t{t.packed->stride} * t.packed->channels, c_.config.channels);
+    return std::max(dram, double{1} * b.groups * ((b.to[strip] - first) * t.width * word + 11));
   }
 
   uint64_t LayerCycles(const Strips::Work& w, uint32_t strip) const {
@@ -445,6 +456,8 @@ class Maker {
         return one([&]() -> Instruction {
           return ElementwiseOf(layer, in, layer.input_b == kNone ? nullptr : &c_.tensor(layer.input_b), out, work);
         });
+      case LayerKind::kMatMul:
+        assert(false && "never part of strips");
     }
     return 0;
   }
@@ -464,7 +477,7 @@ class Maker {
       if (e.kind == Strips::Event::kLoad) {
         const Strips::Buffer& b = s_.buffers[e.index];
         const uint64_t n = LoadBytes(b, e.strip);
-        steps[e.strip + b.stage].load += static_cast<double>(n) / bytes_per_cycle;
+        steps[e.strip + b.stage].load += LoadCycles(b, e.strip, bytes_per_cycle);
         bytes += n;
       } else if (e.kind == Strips::Event::kCopy) {
         const Strips::Buffer& b = s_.buffers[e.index];

@@ -131,6 +131,18 @@ std::vector<uint8_t> PackTable(const std::optional<Table>& table, const std::vec
   return bytes;
 }
 
+std::vector<uint8_t> PackRecord(const ChannelParams& params, const HardwareConfig& config) {
+  std::vector<uint8_t> bytes(size_t{config.param_rows()} * config.weight_row_bytes(), 0);
+  for (uint32_t c = 0; c < config.channels; ++c) PutRecord(params, false, bytes.data() + c * kRecordBytes);
+  return bytes;
+}
+
+std::vector<uint8_t> PackRingTable(const Table& table, const HardwareConfig& config) {
+  std::vector<uint8_t> bytes;
+  PutTable(table, &bytes, size_t{config.table_rows()} * config.weight_row_bytes());
+  return bytes;
+}
+
 std::vector<uint8_t> PackConstant(const OverlayTensor& t, const HardwareConfig& config) {
   assert(t.constant != nullptr);
   const uint32_t cp = config.channels;

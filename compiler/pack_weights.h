@@ -28,6 +28,10 @@ std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTenso
 std::vector<uint8_t> PackTable(const std::optional<Table>& table, const std::vector<uint32_t>& words,
                                const HardwareConfig& config);
 
+/// What a Conv segment holds beside weights, in whole ring rows: a group's record, the same for every channel; a table.
+std::vector<uint8_t> PackRecord(const ChannelParams& params, const HardwareConfig& config);
+std::vector<uint8_t> PackRingTable(const Table& table, const HardwareConfig& config);
+
 /// A constant operand in the overlay's DRAM layout.
 std::vector<uint8_t> PackConstant(const OverlayTensor& tensor, const HardwareConfig& config);
 

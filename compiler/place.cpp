@@ -59,7 +59,8 @@ uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool k
     OverlayTensor& t = partition->tensors[i];
     t.on_chip.reset();
     if (live[i].last < 0) continue;
-    if (keep_on_chip && t.constant == nullptr && t.height * uint64_t{t.width} <= 16383) {
+    if (keep_on_chip && t.constant == nullptr && !(t.in_dram && t.base == kBaseWorkspace) &&
+        t.height * uint64_t{t.width} <= 16383) {
       // Banks repeat every `banks` words: starting there keeps lanes in step with the tensor's columns.
       const uint64_t size = (t.words() + config.banks() - 1) / config.banks() * config.banks();
       const uint64_t addr = FirstFit(on_chip, live[i], size);

@@ -28,7 +28,7 @@ class Search {
       const OverlayTensor& t = c_.partition.tensors[r];
       const LiveRange& l = c_.live[r];
       keepable_.push_back(l.last >= 0 && l.last > l.first && t.constant == nullptr && t.base == kBaseWorkspace &&
-                          t.height * uint64_t{t.width} <= 16383 && WholeWords(t, c_.config) <= words_);
+                          !t.in_dram && t.height * uint64_t{t.width} <= 16383 && WholeWords(t, c_.config) <= words_);
     }
   }
 
@@ -49,9 +49,8 @@ class Search {
     const auto& end = borders_[static_cast<size_t>(layers_)];
     if (end.empty()) return std::nullopt;
     Found found;
-    auto at = std::min_element(end.begin(), end.end(), [](const auto& a, const auto& b) {
-      return a.second.cycles < b.second.cycles;
-    });
+    auto at = std::min_element(end.begin(), end.end(),
+                               [](const auto& a, const auto& b) { return a.second.cycles < b.second.cycles; });
     found.cycles = at->second.cycles;
     std::set<int32_t> on_chip;
     int32_t border = layers_;
@@ -83,9 +82,8 @@ class Search {
 
   void Prune(Border* border) const {
     while (border->size() > options_.states) {
-      border->erase(std::max_element(border->begin(), border->end(), [](const auto& a, const auto& b) {
-        return a.second.cycles < b.second.cycles;
-      }));
+      border->erase(std::max_element(border->begin(), border->end(),
+                                     [](const auto& a, const auto& b) { return a.second.cycles < b.second.cycles; }));
     }
   }
 
@@ -218,7 +216,7 @@ struct Item {
   LiveRange live;
   uint64_t words = 0;
   uint64_t address = 0;
-  std::vector<int32_t> roots;      ///< whole tensors at this address
+  std::vector<int32_t> roots;  ///< whole tensors at this address
   Strips::Buffer* buffer = nullptr;
   PlannedGroup* alone = nullptr;
 };
@@ -271,7 +269,8 @@ class Placer {
   Placer(Partition* partition, const StripContext& context, Plan* plan)
       : partition_(partition), c_(context), plan_(plan) {
     for (size_t g = 0; g < plan_->groups.size(); ++g) {
-      for (int32_t l = plan_->groups[g].first; l < plan_->groups[g].last; ++l) group_.push_back(static_cast<int32_t>(g));
+      for (int32_t l = plan_->groups[g].first; l < plan_->groups[g].last; ++l)
+        group_.push_back(static_cast<int32_t>(g));
     }
   }
 

@@ -19,6 +19,8 @@ Status ScheduleAlone(Emitter& emitter, const Layer& layer, std::string* report) 
       return ScheduleWindow(emitter, layer, report);
     case LayerKind::kElementwise:
       return ScheduleElementwise(emitter, layer, report);
+    case LayerKind::kMatMul:
+      return ScheduleMatMul(emitter, layer, report);
   }
   assert(false && "every kind of layer is listed");
   return {};
@@ -62,9 +64,19 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
   return schedule;
 }
 
+namespace {
+
+/// Ring rows that a load fills.
+uint32_t RowsOf(const Instruction& load) {
+  const auto* matrix = std::get_if<LoadMatrix>(&load);
+  return matrix != nullptr ? matrix->rows : std::get<LoadWeights>(load).rows;
+}
+
+}  // namespace
+
 void AssignRing(Schedule* schedule, const HardwareConfig& config) {
   struct Segment {
-    size_t load = 0, release = 0;  ///< positions in emission order
+    size_t load = 0, release = 0;  ///< positions in emission order: the first of its loads, the last of its readers
     uint32_t rows = 0, extra = 0;  ///< extra: skipped rows acquired in front
   };
   std::vector<Segment> segments(schedule->segments);
@@ -72,9 +84,9 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
     const ScheduledInstruction& s = schedule->body[i];
     if (s.segment == kNone) continue;
     Segment& segment = segments[static_cast<size_t>(s.segment)];
-    if (const auto* load = std::get_if<LoadWeights>(&s.instruction)) {
-      segment.load = i;
-      segment.rows = load->rows;
+    if (s.engine == kLoad) {
+      if (s.row == 0) segment.load = i;
+      segment.rows += RowsOf(s.instruction);
     } else if (s.releases) {
       segment.release = i;
     }
@@ -114,12 +126,17 @@ void AssignRing(Schedule* schedule, const HardwareConfig& config) {
   for (ScheduledInstruction& s : schedule->body) {
     if (s.segment == kNone) continue;
     const auto i = static_cast<size_t>(s.segment);
+    const uint32_t first = (row[i] + s.row) % config.weight_rows;
+    const uint32_t extra = s.row == 0 ? segments[i].extra : 0;
     if (auto* load = std::get_if<LoadWeights>(&s.instruction)) {
-      load->row = row[i];
-      load->acquire = segments[i].rows + segments[i].extra;
+      load->row = first;
+      load->acquire = load->rows + extra;
+    } else if (auto* matrix = std::get_if<LoadMatrix>(&s.instruction)) {
+      matrix->row = first;
+      matrix->acquire = matrix->rows + extra;
     } else {
       auto& conv = std::get<Conv>(s.instruction);
-      conv.weights = row[i];
+      conv.weights = first;
       conv.release = s.releases ? segments[i].rows + segments[i].extra : 0;
     }
   }

@@ -29,7 +29,8 @@ struct ScheduledInstruction {
   Instruction instruction;
   Engine engine = kLoad;
   int32_t layer = kNone;    ///< index into Partition::layers
-  int32_t segment = kNone;  ///< LoadWeights: the ring segment it fills; Conv: the one it reads
+  int32_t segment = kNone;  ///< LoadWeights, LoadMatrix: the ring segment it fills; Conv: the one it reads
+  uint32_t row = 0;         ///< first ring row of what it fills or reads, counted from the segment's first
   bool releases = false;    ///< Conv: last reader of its segment
 };
 

@@ -126,6 +126,8 @@ class StripEmitter {
         e_.Emit(kVector, x);
         break;
       }
+      case LayerKind::kMatMul:
+        assert(false && "never part of strips");
     }
     if (layer.kind != LayerKind::kConv || s_.strips > 1) SaveRows(layer, work, 0, out.groups);
   }

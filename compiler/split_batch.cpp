@@ -111,6 +111,11 @@ class Splitter {
           const Shape& s = at(id).shape;
           return s.size() < out.size() || s[0] == out[0] || s[0] == 1;
         });
+      case Op::kMatMul:
+        return out.size() > 2 && std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+                 const Shape& s = at(id).shape;
+                 return s.size() < out.size() || s[0] == out[0] || s[0] == 1;
+               });
       case Op::kConcat:
       case Op::kGather:
         return node.as<AxisAttrs>().axis != 0 && first_is_batch;

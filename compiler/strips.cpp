@@ -36,7 +36,7 @@ StripContext::StripContext(const Partition& partition_in, const HardwareConfig& 
 
 StripLayer StripContext::Describe(const Layer& layer) const {
   StripLayer s;
-  s.engine = layer.kind == LayerKind::kConv ? kConv : kVector;
+  s.engine = layer.kind == LayerKind::kConv || layer.kind == LayerKind::kMatMul ? kConv : kVector;
   using Role = StripLayer::Operand::Role;
   s.operands.push_back({layer.input, Root(layer.input), Role::kMain});
   if (layer.input_b != kNone) s.operands.push_back({layer.input_b, Root(layer.input_b), Role::kSecond});
@@ -93,6 +93,8 @@ StripLayer StripContext::Describe(const Layer& layer) const {
       s.weight_bytes = s.vector_rows * cp;
       break;
     }
+    case LayerKind::kMatMul:  // its second operand comes through the weight ring, and whole
+      return s;
     case LayerKind::kElementwise: {
       if (in.height != out.height || in.width != out.width) return s;
       s.table_rows = s.vector_rows = layer.out.table ? config.vector_table_rows() : 0;
@@ -102,8 +104,8 @@ StripLayer StripContext::Describe(const Layer& layer) const {
   }
   // Windows whose rows or columns all lie in the padding have nothing to read: not for strips.
   if (layer.kind != LayerKind::kElementwise) {
-    const InputSpan cols = MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w,
-                                         layer.pad_left, in.width);
+    const InputSpan cols =
+        MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w, layer.pad_left, in.width);
     if (cols.count == 0) return s;
     for (uint32_t y = 0; y < out.height; ++y) {
       if (MakeInputSpan(y, 1, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, in.height).count ==

@@ -83,6 +83,7 @@ std::string UnaryText(const UnaryAttrs& attrs) {
 
 struct AttributeText {
   std::string operator()(const NoAttrs&) const { return ""; }
+  std::string operator()(const MatMulAttrs& a) const { return a.transpose_a ? " transpose_a" : ""; }
   std::string operator()(const ConvAttrs& a) const {
     std::string text = Window(a.kernel, a.stride, a.dilation, a.pads);
     if (a.output_padding != std::array<int64_t, 2>{0, 0}) text += " output_padding " + Joined(a.output_padding, "x");

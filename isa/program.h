@@ -42,8 +42,12 @@ struct BufferLayout {
   uint32_t batch = 1, channels = 1, height = 1, width = 1;
   uint32_t groups = 1;  ///< physical channel groups
   std::vector<uint32_t> channel_map;
+  /// Pixel after pixel of `channels` bytes each, one group, no map: shallow inputs, read by LoadPacked.
+  bool dense = false;
+  /// Bytes of a pixel of one group.
+  uint32_t Word(const HardwareConfig& config) const { return dense ? channels : config.channels; }
   uint64_t Bytes(const HardwareConfig& config) const {
-    return uint64_t{batch} * groups * height * width * config.channels;
+    return uint64_t{batch} * groups * height * width * Word(config);
   }
 };
 

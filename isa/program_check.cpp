@@ -58,17 +58,20 @@ uint64_t Elements(const TensorDesc& x) {
 
 Status CheckLayout(const BufferLayout& x, const HardwareConfig& config) {
   uint64_t bytes = 0;
-  const uint64_t factors[] = {x.batch, x.groups, x.height, x.width, config.channels};
+  const uint64_t factors[] = {x.batch, x.groups, x.height, x.width, x.Word(config)};
   if (x.batch == 0 || x.channels == 0 || x.height == 0 || x.width == 0 || x.groups == 0) {
     return Failure{"its layout has a dimension of 0", ""};
   }
   if (!BoundedProduct(factors, kMaxBufferBytes, bytes)) {
     return Failure{"its layout is larger than " + std::to_string(kMaxBufferBytes) + " bytes", ""};
   }
-  const uint64_t physical = uint64_t{x.groups} * config.channels;
+  if (x.dense && (x.groups != 1 || !x.channel_map.empty())) {
+    return Failure{"its layout is dense but has groups or a channel map", ""};
+  }
+  const uint64_t physical = uint64_t{x.groups} * x.Word(config);
   if (x.channels > physical) {
     return Failure{"its layout has " + std::to_string(x.channels) + " channels in " + std::to_string(x.groups) +
-                       " groups of " + std::to_string(config.channels),
+                       " groups of " + std::to_string(x.Word(config)),
                    ""};
   }
   if (x.channel_map.empty()) return {};

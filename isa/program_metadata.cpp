@@ -28,7 +28,7 @@ template <typename Packed, typename T>
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<Packed>>> PackEach(Builder& b, const std::vector<T>& list);
 
 flatbuffers::Offset<fbs::Layout> Pack(Builder& b, const BufferLayout& x) {
-  return fbs::CreateLayout(b, x.batch, x.channels, x.height, x.width, x.groups, b.CreateVector(x.channel_map));
+  return fbs::CreateLayout(b, x.batch, x.channels, x.height, x.width, x.groups, b.CreateVector(x.channel_map), x.dense);
 }
 
 flatbuffers::Offset<fbs::Binding> Pack(Builder& b, const Binding& x) {
@@ -219,7 +219,8 @@ class Unpacker {
       Fail("a layout is missing");
       return {};
     }
-    return {x->batch(), x->channels(), x->height(), x->width(), x->groups(), Numbers<uint32_t>(x->channel_map())};
+    return {x->batch(), x->channels(), x->height(), x->width(), x->groups(), Numbers<uint32_t>(x->channel_map()),
+            x->dense()};
   }
 
   template <typename V>

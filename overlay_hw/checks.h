@@ -24,7 +24,7 @@ inline bool LastTouched(uint32_t out, uint32_t kernel, uint32_t stride, uint32_t
   }
   if ((dilation == 1 || kernel == 1) && (out == 1 || stride <= kernel)) {  // no gaps
     if (-pad > end) return false;
-    last = in - 1;
+    last = HW_MUTATE(28, in - 1, in);
     return true;
   }
   bool any = false;
@@ -91,7 +91,7 @@ inline bool Ranges(const ::xrun::Conv& x) {
   if (x.clamp_lo > x.clamp_hi) return false;
   if (x.residual == 0) return true;
   return x.add_shift <= kMaxAddShift && IsAddMultiplier(x.m_main) && IsAddMultiplier(x.m_res) &&
-         x.clamp2_lo <= x.clamp2_hi;
+         HW_MUTATE(29, x.clamp2_lo <= x.clamp2_hi, true);
 }
 inline bool Ranges(const ::xrun::Depthwise& x) {
   return WindowRanges(x) && x.groups != 0 && (x.keep != 0 || x.clamp_lo <= x.clamp_hi);
@@ -141,7 +141,8 @@ inline bool OnChip(const ::xrun::Conv& x) {
   }
   const uint64_t blocks = static_cast<uint64_t>(x.kernel_h * x.kernel_w) * x.ic_groups;
   const uint64_t segment = (x.table + x.table2) * kTableRows + x.oc_groups * ((x.keep != 0 ? 0 : kRecordRows) + blocks);
-  if (x.weights >= kWeightRows || segment > kWeightRows || x.release > kWeightRows) return false;
+  if (x.weights >= kWeightRows || segment > HW_MUTATE(30, kWeightRows, 2 * kWeightRows) || x.release > kWeightRows)
+    return false;
   if (x.accumulate == 0 && x.keep == 0) return true;
   return x.partial + static_cast<uint64_t>(x.oc_groups) * PixelGroups(x) <= kPartialEntries;
 }

@@ -29,7 +29,7 @@ bool Fail(LaneState& lane, LaunchState state, Failure failure) {
 
 bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<RequestState* const> group) {
   const Plan::Overlay& step = plan.overlay[index];
-  const uint32_t word = plan.program->config.channels;
+  const HardwareConfig& config = plan.program->config;
   std::array<const DeviceRequest*, kMaxGroup> requests;
   const auto failed = [&](Status& status) {
     return Fail(lane, LaunchState::kDeviceError, std::move(status).failure().In(StepText(*plan.program, index)));
@@ -40,7 +40,7 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
     for (uint32_t p : step.pack) {
       if (request.device_form_bound[p]) continue;
       const Plan::Packed& packed = plan.packed[p];
-      Pack(packed.layout, word, static_cast<const int8_t*>(request.HostData(packed.tensor)),
+      Pack(packed.layout, packed.layout.Word(config), static_cast<const int8_t*>(request.HostData(packed.tensor)),
            request.device_memory->host().data() + packed.offset);
       auto status = request.device_memory->SyncToDevice(packed.offset, packed.bytes);
       if (!status.ok()) return failed(status);
@@ -68,7 +68,7 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
       const Plan::Packed& packed = plan.packed[p];
       auto status = request->device_memory->SyncFromDevice(packed.offset, packed.bytes);
       if (!status.ok()) return failed(status);
-      Unpack(packed.layout, word, request->device_memory->host().data() + packed.offset,
+      Unpack(packed.layout, packed.layout.Word(config), request->device_memory->host().data() + packed.offset,
              static_cast<int8_t*>(request->HostData(packed.tensor)));
     }
   }

@@ -47,6 +47,7 @@ set_source_files_properties(quantize.cpp PROPERTIES COMPILE_OPTIONS "-O3;-fno-tr
 set_source_files_properties(layout.cpp PROPERTIES COMPILE_OPTIONS "-O3")
 
 add_library(xrun SHARED $<TARGET_OBJECTS:xrun_runtime>)
+add_library(xrun::xrun ALIAS xrun)  # as find_package calls it
 set_target_properties(xrun PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION 0

@@ -30,7 +30,7 @@ DType TypeOf(ElementType type) {
 
 bool Same(const BufferLayout& a, const BufferLayout& b) {
   return a.batch == b.batch && a.channels == b.channels && a.height == b.height && a.width == b.width &&
-         a.groups == b.groups && a.channel_map == b.channel_map;
+         a.groups == b.groups && a.channel_map == b.channel_map && a.dense == b.dense;
 }
 
 class Planner {

@@ -136,7 +136,7 @@ std::vector<int8_t> UnpackTensor(const BufferLayout& layout, const HardwareConfi
                                  std::span<const uint8_t> packed) {
   assert(packed.size() >= layout.Bytes(config));
   std::vector<int8_t> values(uint64_t{layout.batch} * layout.channels * layout.height * layout.width);
-  runtime::Unpack(layout, config.channels, packed.data(), values.data());
+  runtime::Unpack(layout, layout.Word(config), packed.data(), values.data());
   return values;
 }
 

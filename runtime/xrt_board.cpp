@@ -1,5 +1,7 @@
 #include "runtime/xrt_board.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -21,13 +23,13 @@ constexpr auto kIdentifyLimit = std::chrono::seconds(5);
 
 uint64_t RoundUp(uint64_t bytes) { return std::max(kPage, (bytes + kPage - 1) / kPage * kPage); }
 
-xrt::bo::flags BufferFlags() {
+xrt::bo::flags BufferFlags(bool cacheable) {
 #ifdef __aarch64__
   // On Zynq and Kria host and overlay share the DRAM; without this flag the host sees it uncached, many times slower.
-  return xrt::bo::flags::cacheable;
-#else
-  return xrt::bo::flags::normal;
+  if (cacheable) return xrt::bo::flags::cacheable;
 #endif
+  static_cast<void>(cacheable);
+  return xrt::bo::flags::normal;
 }
 
 /// All graves of the process: they may outlive the board that they keep open.
@@ -217,11 +219,21 @@ Status XrtBoard::Identify() {
   return {};
 }
 
-Result<xrt::bo> XrtBoard::Allocate(uint64_t bytes) {
+Result<xrt::bo> XrtBoard::Allocate(uint64_t bytes, bool cacheable) {
   Reap();
   const uint64_t size = RoundUp(bytes);
   return Try("a buffer of " + std::to_string(size) + " bytes in memory bank " + std::to_string(bank_),
-             [&] { return xrt::bo(device_, size, BufferFlags(), bank_); });
+             [&] { return xrt::bo(device_, size, BufferFlags(cacheable), bank_); });
+}
+
+Result<xrt::bo> XrtBoard::Import(int descriptor, uint64_t bytes) {
+  XRUN_ASSIGN_OR_RETURN(xrt::bo memory, Try("importing a dma-buf", [&] { return xrt::bo(device_, descriptor); }));
+  if (memory.size() < bytes) {
+    return Failure{
+        "the dma-buf has " + std::to_string(memory.size()) + " bytes, " + std::to_string(bytes) + " were asked for",
+        ""};
+  }
+  return memory;
 }
 
 Result<std::unique_ptr<XrtSlot>> XrtBoard::MakeSlot(uint32_t requests, uint32_t status_bytes) {
@@ -300,6 +312,15 @@ Status XrtBuffer::SyncToDevice(uint64_t offset, uint64_t bytes) {
 Status XrtBuffer::SyncFromDevice(uint64_t offset, uint64_t bytes) {
   assert(offset + bytes <= host_.size());
   return board_->Try("sync from the device", [&] { memory_.sync(XCL_BO_SYNC_BO_FROM_DEVICE, bytes, offset); });
+}
+
+Result<int> XrtBuffer::Export() const {
+  return board_->Try("exporting a buffer", [&] {
+    // XRT closes the descriptor that it gives; the caller gets one of its own.
+    const int descriptor = ::fcntl(xrt::bo(memory_).export_buffer(), F_DUPFD_CLOEXEC, 0);
+    if (descriptor < 0) throw std::system_error(errno, std::system_category(), "dup");
+    return descriptor;
+  });
 }
 
 Result<xrt::bo> XrtBuffer::Move() {

@@ -68,8 +68,11 @@ class XrtBoard {
   uint32_t units() const { return static_cast<uint32_t>(unit_names_.size()); }
   XrtReport Report() const;
 
-  /// A buffer that every unit reaches, of at least one page.
-  Result<xrt::bo> Allocate(uint64_t bytes);
+  /// A buffer that every unit reaches, of at least one page. `cacheable` matters where host and overlay share the DRAM:
+  /// the host sees it through its caches, and syncs do the work.
+  Result<xrt::bo> Allocate(uint64_t bytes, bool cacheable = true);
+  /// Another driver's dma-buf; at least `bytes` long.
+  Result<xrt::bo> Import(int descriptor, uint64_t bytes);
   /// A run of the overlay with its table and status page; arguments 2 and 3 are set.
   Result<std::unique_ptr<XrtSlot>> MakeSlot(uint32_t requests, uint32_t status_bytes);
   /// False: launches cannot be aborted, the units are shared.
@@ -127,6 +130,7 @@ class XrtBuffer final : public DeviceBuffer {
   XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t bytes, bool shared = false);
   Status SyncToDevice(uint64_t offset, uint64_t bytes) override;
   Status SyncFromDevice(uint64_t offset, uint64_t bytes) override;
+  Result<int> Export() const override;
   uint64_t address() const { return address_; }
   /// Moves to other memory on the device, with the host's bytes, and returns the memory it had: a launch that was given
   /// up may still write there. A shared one stays where it is and returns another handle of it.

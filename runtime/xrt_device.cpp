@@ -46,13 +46,13 @@ class XrtDevice final : public Device {
   uint16_t isa_minor() const override { return board_->identity().isa_minor; }
   uint32_t lanes() const override { return kLanesPerUnit * board_->units(); }
 
-  Result<std::unique_ptr<DeviceBuffer>> Allocate(uint64_t bytes) override {
-    XRUN_ASSIGN_OR_RETURN(xrt::bo memory, board_->Allocate(bytes));
-    XRUN_ASSIGN_OR_RETURN(auto buffer, board_->Try("mapping a buffer", [&] {
-      return std::make_unique<XrtBuffer>(board_, std::move(memory), std::max<uint64_t>(bytes, 1));
-    }));
-    std::fill(buffer->host().begin(), buffer->host().end(), uint8_t{0});
-    XRUN_RETURN_IF_ERROR(buffer->SyncToDevice(0, buffer->host().size()));
+  Result<std::unique_ptr<DeviceBuffer>> Allocate(uint64_t bytes) override { return Zeroed(bytes, true, false); }
+  Result<std::unique_ptr<DeviceBuffer>> AllocateShared(uint64_t bytes, bool cacheable) override {
+    return Zeroed(bytes, cacheable, true);
+  }
+  Result<std::unique_ptr<DeviceBuffer>> Import(int descriptor, uint64_t bytes) override {
+    XRUN_ASSIGN_OR_RETURN(xrt::bo memory, board_->Import(descriptor, bytes));
+    XRUN_ASSIGN_OR_RETURN(auto buffer, Wrap(std::move(memory), bytes, true));
     return std::unique_ptr<DeviceBuffer>(std::move(buffer));
   }
 
@@ -78,6 +78,18 @@ class XrtDevice final : public Device {
   XrtBoard& board() const { return *board_; }
 
  private:
+  Result<std::unique_ptr<XrtBuffer>> Wrap(xrt::bo memory, uint64_t bytes, bool shared) {
+    return board_->Try("mapping a buffer", [&] {
+      return std::make_unique<XrtBuffer>(board_, std::move(memory), std::max<uint64_t>(bytes, 1), shared);
+    });
+  }
+  Result<std::unique_ptr<DeviceBuffer>> Zeroed(uint64_t bytes, bool cacheable, bool shared) {
+    XRUN_ASSIGN_OR_RETURN(xrt::bo memory, board_->Allocate(bytes, cacheable));
+    XRUN_ASSIGN_OR_RETURN(auto buffer, Wrap(std::move(memory), bytes, shared));
+    std::fill(buffer->host().begin(), buffer->host().end(), uint8_t{0});
+    XRUN_RETURN_IF_ERROR(buffer->SyncToDevice(0, buffer->host().size()));
+    return std::unique_ptr<DeviceBuffer>(std::move(buffer));
+  }
   Result<xrt::bo> Upload(std::span<const uint8_t> bytes) {
     XRUN_ASSIGN_OR_RETURN(xrt::bo memory, board_->Allocate(bytes.size()));
     XRUN_RETURN_IF_ERROR(board_->Try("loading a program", [&] {

@@ -53,7 +53,8 @@ struct EvalFlags {
         ->needs(layers_flag)
         ->type_name("FILE.onnx");
     app.add_option("-j,--jobs", jobs, "Threads [one per processor]")->check(CLI::Range(1, 1024))->type_name("N");
-    app.add_option("--device", device, "sim, csim or xrt:N; sim:CONFIG, csim:CONFIG insist on a configuration [sim]")->type_name("DEVICE");
+    app.add_option("--device", device, "sim, csim or xrt:N; sim:CONFIG, csim:CONFIG insist on a configuration [sim]")
+        ->type_name("DEVICE");
   }
 };
 

@@ -31,7 +31,8 @@ struct InferFlags {
     app.add_option("-o,--output", outputs, "Write outputs: .npz all, .npy one; repeatable [a summary on stdout]")
         ->type_name("[NAME=]FILE")
         ->allow_extra_args(false);
-    app.add_option("--device", device, "sim, csim or xrt:N; sim:CONFIG, csim:CONFIG insist on a configuration [sim]")->type_name("DEVICE");
+    app.add_option("--device", device, "sim, csim or xrt:N; sim:CONFIG, csim:CONFIG insist on a configuration [sim]")
+        ->type_name("DEVICE");
     app.add_flag("--raw", raw, "Inputs and outputs in the tensors' own types (int8), not as float values");
     app.add_flag("--timed", timed, "Also print modelled cycles (one request, cold)");
     app.add_option("--trace", trace, "Write the modelled run as Chrome/Perfetto JSON")->type_name("FILE.json");

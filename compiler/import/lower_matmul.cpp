@@ -110,10 +110,12 @@ Status LowerGemm(Importer& importer, const NodeView& node) {
   }
 
   Op op = Op::kMatMul;
+  Attributes attrs = MatMulAttrs{};
   std::vector<ValueId> inputs{a};
   bool scale_after = false, add_after = has_c;
   if (importer.InputSymbol(node, 1).constant) {
     op = Op::kFullyConnected;
+    attrs = NoAttrs{};
     XRUN_ASSIGN_OR_RETURN(const ValueId weights, Weights(importer, node, 1, !trans_b, alpha));
     inputs.push_back(weights);
     if (has_c) {
@@ -129,10 +131,10 @@ Status LowerGemm(Importer& importer, const NodeView& node) {
     inputs.push_back(b);
     scale_after = alpha != 1.0F;
   }
-  if (!scale_after && !add_after) return importer.EmitFinal(node, op, NoAttrs{}, std::move(inputs));
+  if (!scale_after && !add_after) return importer.EmitFinal(node, op, attrs, std::move(inputs));
 
   XRUN_ASSIGN_OR_RETURN(ValueId value,
-                        importer.Emit(node, importer.Helper(node, "product"), op, NoAttrs{}, std::move(inputs)));
+                        importer.Emit(node, importer.Helper(node, "product"), op, attrs, std::move(inputs)));
   if (scale_after) {
     const auto names = add_after ? importer.Helper(node, "alpha") : importer.Final(node);
     XRUN_ASSIGN_OR_RETURN(value, EmitScaled(importer, node, names, value, alpha));
@@ -157,7 +159,7 @@ Status LowerMatMul(Importer& importer, const NodeView& node) {
     return importer.EmitFinal(node, Op::kFullyConnected, NoAttrs{}, {a, b});
   }
   XRUN_ASSIGN_OR_RETURN(const ValueId b, importer.Input(node, 1));
-  return importer.EmitFinal(node, Op::kMatMul, NoAttrs{}, {a, b});
+  return importer.EmitFinal(node, Op::kMatMul, MatMulAttrs{}, {a, b});
 }
 
 }  // namespace xrun::compiler

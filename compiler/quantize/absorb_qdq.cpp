@@ -123,6 +123,8 @@ class Absorber {
 
   bool IsInt8(ValueId id) const { return int8_[Index(id)] != kNone && to_.at(int8_[Index(id)]).dtype == DType::kInt8; }
 
+  bool IsPerTensor(ValueId id) const { return IsInt8(id) && to_.at(int8_[Index(id)]).quant->axis < 0; }
+
   // ---- writing
 
   ValueId AddInt8(const std::string& name, const Shape& shape, const QuantParams& params) {
@@ -218,6 +220,11 @@ class Absorber {
     if (node.op == Op::kQuantize) return AbsorbQuantize(node);
     if (IsMatrixOp(node.op) && IsInt8(node.inputs[0]) && HasInt8Weights(node)) return AbsorbMatrixOp(node);
     if (node.op == Op::kUnary && (IsInt8(node.inputs[0]) || tables_[Index(node.inputs[0])])) return AbsorbUnary(node);
+    if (node.op == Op::kMatMul && IsPerTensor(node.inputs[0]) && IsPerTensor(node.inputs[1])) {
+      // Where the file does not round the result, the product stays float.
+      const QuantParams* params = Rounding(node.outputs[0]);
+      return params != nullptr ? AddQuantized(node, *params) : KeepFloat(node);
+    }
     if (HasQuantizedForm(node.op) && !IsMatrixOp(node.op) && node.op != Op::kUnary &&
         std::all_of(node.inputs.begin(), node.inputs.end(),
                     [&](ValueId id) {

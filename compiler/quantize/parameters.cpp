@@ -124,6 +124,7 @@ class Chooser {
         return sx * static_cast<double>(*std::max_element(scales.begin(), scales.end()));
       }
       case Op::kMul:
+      case Op::kMatMul:
         return ScaleOf(node.inputs[0]) * ScaleOf(node.inputs[1]);
       case Op::kPRelu: {
         const Value& slopes = graph_.at(node.inputs[1]);

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 #include "compiler/infer_shapes.h"
 #include "compiler/quantize/qdq_nodes.h"
@@ -185,6 +187,19 @@ class Exporter {
         return {};
       case Op::kFullyConnected:
         return ExportFullyConnected(node, out);
+      case Op::kMatMul: {
+        std::string left = Operand(node.inputs[0]);
+        if (node.as<MatMulAttrs>().transpose_a) {
+          std::vector<int64_t> perm(graph_.at(node.inputs[0]).shape.size());
+          std::iota(perm.begin(), perm.end(), 0);
+          std::swap(perm[perm.size() - 2], perm.back());
+          const std::string turned = writer_.Unique(out + "_turned");
+          OnnxWriter::Attribute(writer_.Node("Transpose", node.name + "_turned", {left}, turned), "perm", perm);
+          left = turned;
+        }
+        writer_.Node("MatMul", node.name, {left, Operand(node.inputs[1])}, out);
+        return {};
+      }
       case Op::kBatchNorm:
         OnnxWriter::Attribute(Plainly(node, "BatchNormalization", out), "epsilon", node.as<BatchNormAttrs>().epsilon);
         return {};
@@ -332,7 +347,6 @@ class Exporter {
       case Op::kXor:
       case Op::kNot:
       case Op::kIsNan:
-      case Op::kMatMul:
       case Op::kAdd:
       case Op::kSub:
       case Op::kMul:

@@ -10,7 +10,9 @@ bool IsFloatConstant(const Graph& graph, ValueId id) {
   return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;
 }
 
-bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
+bool IsMatrixOp(Op op) {
+  return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected || op == Op::kMatMul;
+}
 
 bool MovesOnly(Op op) {
   return op == Op::kTranspose || op == Op::kReshape || op == Op::kSlice || op == Op::kConcat || op == Op::kResize ||
@@ -106,6 +108,11 @@ std::string WhyNotQuantizable(const Graph& graph, const Node& node) {
         return "its bias is not constant";
       }
       return "";
+    case Op::kMatMul:
+      if (graph.at(node.inputs[0]).shape.size() < 2 || graph.at(node.inputs[1]).shape.size() < 2) {
+        return "an operand is a vector";
+      }
+      return "";
     case Op::kAdd:
     case Op::kSub:
     case Op::kMul:
@@ -137,7 +144,7 @@ std::string HowToQuantize(Op op) {
     case Op::kFullyConnected:
       return "make weights and bias initializers of the model";
     case Op::kMatMul:
-      return "with a constant second operand it is a FullyConnected, which has one";
+      return "with operands of two axes or more it has one";
     case Op::kDiv:
       return "write it as a Mul with the reciprocal";
     case Op::kMin:

@@ -11,6 +11,10 @@ namespace {
 template <typename V>
 void VisitMembers(NoAttrs&, V&&) {}
 template <typename V>
+void VisitMembers(MatMulAttrs& a, V&& v) {
+  v("transpose_a", a.transpose_a);
+}
+template <typename V>
 void VisitMembers(ConvAttrs& a, V&& v) {
   v("kernel", a.kernel), v("stride", a.stride), v("dilation", a.dilation), v("output_padding", a.output_padding);
   v("pads", a.pads), v("groups", a.groups);

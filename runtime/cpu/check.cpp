@@ -186,12 +186,20 @@ class Checker : public CallCheck {
   }
 
   Status MatMul() const {
+    const auto* attrs = Attrs<MatMulAttrs>();
+    if (attrs == nullptr) return NoAttrsOfKind();
     XRUN_RETURN_IF_ERROR(Count(2, 2));
     XRUN_RETURN_IF_ERROR(AllFloat());
-    const auto a = In(0).shape;
+    Dims left{};
+    std::copy(In(0).shape.begin(), In(0).shape.end(), left.begin());
+    const std::span<const int64_t> a(left.data(), In(0).shape.size());
     const auto b = In(1).shape;
-    const Failure mismatch = Fail("cannot multiply " + ShapeText(a) + " by " + ShapeText(b));
+    const Failure mismatch = Fail("cannot multiply " + ShapeText(In(0).shape) + " by " + ShapeText(b));
     if (a.empty() || b.empty()) return mismatch;
+    if (attrs->transpose_a) {
+      if (a.size() < 2) return mismatch;
+      std::swap(left[a.size() - 2], left[a.size() - 1]);
+    }
     if (a.back() != (b.size() == 1 ? b[0] : b[b.size() - 2])) return mismatch;
     const size_t a_batch = a.size() < 2 ? 0 : a.size() - 2;
     const size_t b_batch = b.size() < 2 ? 0 : b.size() - 2;

@@ -65,10 +65,11 @@ struct Batched {
   explicit Batched(const OpCall& call) {
     const auto a = call.inputs[0].shape;
     const auto b = call.inputs[1].shape;
-    const int64_t m = a.size() == 1 ? 1 : a[a.size() - 2];
-    const int64_t k = a.back();
+    const bool turned = std::get<MatMulAttrs>(*call.attrs).transpose_a;
+    const int64_t m = a.size() == 1 ? 1 : turned ? a.back() : a[a.size() - 2];
+    const int64_t k = turned ? a[a.size() - 2] : a.back();
     const int64_t n = b.size() == 1 ? 1 : b.back();
-    product = {m, n, k, k, 1, n, 1};
+    product = turned ? Product2d{m, n, k, 1, m, n, 1} : Product2d{m, n, k, k, 1, n, 1};
     const size_t a_rank = a.size() < 2 ? 0 : a.size() - 2;
     const size_t b_rank = b.size() < 2 ? 0 : b.size() - 2;
     rank = std::max(a_rank, b_rank);

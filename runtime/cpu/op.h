@@ -18,7 +18,7 @@ namespace xrun {
   X(kConv, "Conv", ConvAttrs)                   /* x [N,C,H,W], w [M,C/g,KH,KW], b [M] optional */            \
   X(kConvTranspose, "ConvTranspose", ConvAttrs) /* x [N,C,H,W], w [C,M/g,KH,KW], b [M] optional */            \
   X(kFullyConnected, "FullyConnected", NoAttrs) /* x [...,K], w [M,K] constant, b [M] optional -> [...,M] */  \
-  X(kMatMul, "MatMul", NoAttrs)                 /* two activations, numpy semantics */                        \
+  X(kMatMul, "MatMul", MatMulAttrs)             /* two activations, numpy semantics */                        \
   X(kBatchNorm, "BatchNorm", BatchNormAttrs)    /* x, gamma, beta, mean, var; gone after folding */           \
   X(kMaxPool, "MaxPool", PoolAttrs)                                                                           \
   X(kAveragePool, "AveragePool", PoolAttrs) /* GlobalAveragePool is kernel = the whole plane */               \
@@ -74,6 +74,11 @@ enum class DType : uint8_t { kFloat32, kInt8, kInt32, kInt64, kBool };
 
 struct NoAttrs {
   bool operator==(const NoAttrs&) const = default;
+};
+
+struct MatMulAttrs {
+  bool transpose_a = false;  ///< the last two axes of the first operand, which has at least two, change places first
+  bool operator==(const MatMulAttrs&) const = default;
 };
 
 /// Order of `pads`: top, left, bottom, right, always explicit (auto_pad is resolved at import).
@@ -275,9 +280,9 @@ enum class Op : uint8_t {
 };
 
 using Attributes =
-    std::variant<NoAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs, TransposeAttrs,
-                 UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs, ReduceAttrs, LayerNormAttrs,
-                 GatherNdAttrs, TopKAttrs, NmsAttrs, MirrorPadAttrs, ModAttrs>;
+    std::variant<NoAttrs, MatMulAttrs, ConvAttrs, PoolAttrs, BatchNormAttrs, AxisAttrs, SliceAttrs, PadAttrs,
+                 TransposeAttrs, UnaryAttrs, ResizeAttrs, BlockAttrs, ArgMaxAttrs, CastAttrs, LrnAttrs, ReduceAttrs,
+                 LayerNormAttrs, GatherNdAttrs, TopKAttrs, NmsAttrs, MirrorPadAttrs, ModAttrs>;
 
 /// A clamp of the result in real values, fused into the producing operator (Relu: lo = 0, hi = +inf). In a quantized
 /// operator it acts on the quantized result, between saturate(zy + rhe(lo/sy)) and saturate(zy + rhe(hi/sy)).

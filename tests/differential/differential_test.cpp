@@ -157,6 +157,11 @@ TEST(Differential, RandomTokens) {
   CheckSeeds(RandomTokens, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
+TEST(Differential, RandomAttention) {
+  const auto seeds = Seeds(5000000, 300);
+  CheckSeeds(RandomAttention, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
 /// The same graphs on two or three samples at once.
 Graph RandomBatch(uint64_t seed) {
   Graph graph = RandomGraph(seed);

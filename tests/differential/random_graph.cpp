@@ -196,6 +196,40 @@ ValueId GraphMaker::FullyConnected(ValueId x, int64_t out_features) {
                  Jitter(sx * sw * std::sqrt(static_cast<float>(k)) * 100), true);
 }
 
+ValueId GraphMaker::MatMul(ValueId a, ValueId b) {
+  const Shape &left = graph.at(a).shape, &right = graph.at(b).shape;
+  const size_t rank = std::max(left.size(), right.size());
+  Shape out(rank, 1);
+  for (const Shape* s : {&left, &right}) {
+    for (size_t i = 0; i + 2 < s->size(); ++i) {
+      int64_t& d = out[i + rank - s->size()];
+      d = std::max(d, (*s)[i]);
+    }
+  }
+  out[rank - 2] = left[left.size() - 2];
+  out[rank - 1] = right.back();
+  const auto k = static_cast<float>(left.back());
+  const float scale = Jitter(ScaleOf(graph.at(a)) * ScaleOf(graph.at(b)) * std::sqrt(k) * 100);
+  return AddNode(Op::kMatMul, MatMulAttrs{}, {a, b}, out, scale, true);
+}
+
+ValueId GraphMaker::Reshape(ValueId x, const Shape& shape) { return Moved(Op::kReshape, NoAttrs{}, {x}, shape); }
+
+ValueId GraphMaker::Transpose(ValueId x, const std::vector<int64_t>& perm) {
+  Shape shape;
+  for (const int64_t p : perm) shape.push_back(graph.at(x).shape[static_cast<size_t>(p)]);
+  return Moved(Op::kTranspose, TransposeAttrs{perm}, {x}, shape);
+}
+
+ValueId GraphMaker::SliceAxis(ValueId x, size_t axis, int64_t begin, int64_t end) {
+  Shape shape = graph.at(x).shape;
+  SliceAttrs attrs{Shape(shape.size(), 0), shape, Shape(shape.size(), 1)};
+  attrs.begin[axis] = begin;
+  attrs.end[axis] = end;
+  shape[axis] = end - begin;
+  return Moved(Op::kSlice, attrs, {x}, shape);
+}
+
 ValueId GraphMaker::Pool(ValueId x, bool average, bool count_include_pad, const Window& w) {
   const Shape in = graph.at(x).shape;
   PoolAttrs attrs;

@@ -35,6 +35,13 @@ class GraphMaker {
   compiler::ValueId ConvTranspose(compiler::ValueId x, int64_t out_channels, int64_t groups, const Window& window);
   /// Of the last axis; whatever stands before it are rows.
   compiler::ValueId FullyConnected(compiler::ValueId x, int64_t out_features);
+  /// Two activations, or one and a constant: batches of matrices, broadcast.
+  compiler::ValueId MatMul(compiler::ValueId a, compiler::ValueId b);
+  /// A value moved: Reshape, Transpose. No arithmetic, the same parameters.
+  compiler::ValueId Reshape(compiler::ValueId x, const compiler::Shape& shape);
+  compiler::ValueId Transpose(compiler::ValueId x, const std::vector<int64_t>& perm);
+  /// Positions begin … end − 1 of one axis.
+  compiler::ValueId SliceAxis(compiler::ValueId x, size_t axis, int64_t begin, int64_t end);
   /// [1,C,H,W] as rows of channels, [1,H*W,C] or [1,H,W,C], and back.
   compiler::ValueId ToTokens(compiler::ValueId x);
   compiler::ValueId ToPlanes(compiler::ValueId x, int64_t height, int64_t width);
@@ -107,6 +114,9 @@ compiler::Graph RandomGraph(uint64_t seed);
 compiler::Graph RandomDetours(uint64_t seed);
 /// Matrix products of several rows between planes.
 compiler::Graph RandomTokens(uint64_t seed);
+/// Products of two activations: attention of several heads as different exporters spell it, with odd sizes and zero
+/// points; in some with a step of the CPU where Softmax stands.
+compiler::Graph RandomAttention(uint64_t seed);
 /// A layer or two, then operators in float to the end.
 compiler::Graph RandomTail(uint64_t seed);
 

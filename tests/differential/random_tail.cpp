@@ -78,14 +78,14 @@ ValueId GraphMaker::FloatLayer(ValueId x) {
       const Shape other{s[3], matrix[3]};
       if (Chance(50)) {
         matrix[2] = s[2];
-        return Float(Op::kMatMul, NoAttrs{}, {x, FloatConstant(other, false)}, matrix);
+        return Float(Op::kMatMul, MatMulAttrs{}, {x, FloatConstant(other, false)}, matrix);
       }
       const Shape turned{s[0], s[1], s[3], s[2]};
       const ValueId left = Float(Op::kTranspose, TransposeAttrs{{0, 1, 3, 2}}, {x}, turned);
       matrix[3] = s[3];
       // Scaled, or the oracle would take it for an integer product and a constant added to it for its int32 bias.
       const ValueId right = Float(Op::kMul, NoAttrs{}, {x, FloatConstant(per_channel(), false)}, s);
-      return Float(Op::kMatMul, NoAttrs{}, {left, right}, matrix);
+      return Float(Op::kMatMul, MatMulAttrs{}, {left, right}, matrix);
     }
     case 10: {
       ResizeAttrs attrs;

@@ -16,6 +16,7 @@ namespace {
 
 /// Index of element (c, y, x) of a tensor in the overlay's DRAM layout (isa/README.md, section 3).
 size_t OverlayIndex(const BufferLayout& l, uint32_t cp, uint32_t c, uint32_t y, uint32_t x) {
+  if (l.dense) return (size_t{y} * l.width + x) * l.channels + c;
   const uint32_t p = l.channel_map.empty() ? c : l.channel_map[c];
   return ((size_t{p / cp} * l.height + y) * l.width + x) * cp + p % cp;
 }

@@ -325,6 +325,28 @@ TEST_F(FaultTest, WhatTheHostForgetsToSyncIsNotSeen) {
   EXPECT_EQ((*buffer)->host()[0], 0) << "host and board share memory";
 }
 
+TEST_F(FaultTest, DmaBufsGoOutAndIn) {
+  const BoardCounts before = SettledCounts(Board::Get().counts());
+  {
+    auto device = runtime::OpenDevice(XrtName(xclbin_, ""));
+    ASSERT_TRUE(device.ok()) << device.failure().message;
+    auto first = (*device)->AllocateShared(8192, true);
+    ASSERT_TRUE(first.ok()) << first.failure().message;
+    const auto descriptor = (*first)->Export();
+    ASSERT_TRUE(descriptor.ok()) << descriptor.failure().message;
+    EXPECT_FALSE((*device)->Import(*descriptor, 8193).ok()) << "longer than it is";
+    auto second = (*device)->Import(*descriptor, 8192);
+    ASSERT_TRUE(second.ok()) << second.failure().message;
+    ::close(*descriptor);
+    (*first)->host()[100] = 42;
+    ASSERT_TRUE((*first)->SyncToDevice(0, 8192).ok());
+    (*second)->host()[100] = 0;
+    ASSERT_TRUE((*second)->SyncFromDevice(0, 8192).ok());
+    EXPECT_EQ((*second)->host()[100], 42);
+  }
+  EXPECT_EQ(SettledCounts(before), before);
+}
+
 TEST_F(FaultTest, BuffersLieInTheBankThatTheUnitsReach) {
   const std::string path = Xclbin(1, 3, {2});
   auto device = runtime::OpenDevice(XrtName(path, ""));

@@ -1,8 +1,8 @@
 // The board as XRT sees it: the low-level library that libxrt_coreutil loads as $XILINX_XRT/lib/libxrt_core.so.2, or
 // finds in the process when this is linked into it. Registers a system with one device as soon as it is loaded.
 
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xclbin.h>
 
@@ -56,11 +56,16 @@ struct Buffer {
   uint64_t epoch = Board::Get().epoch();
 };
 
-/// Buffers exported as file descriptors, in this process only.
+/// Buffers exported as file descriptors, in this process only; known by inode, so that a duplicate is the same.
 struct Exports {
   std::mutex mutex;
-  std::map<int, std::shared_ptr<Buffer>> buffers;
+  std::map<uint64_t, std::shared_ptr<Buffer>> buffers;
 };
+uint64_t InodeOf(int descriptor) {
+  struct stat file {};
+  if (::fstat(descriptor, &file) != 0) Fail(errno, "dma-buf");
+  return file.st_ino;
+}
 Exports& AllExports() {
   static Exports* exports = new Exports;
   return *exports;
@@ -128,10 +133,10 @@ class Device final : public xrt_core::device {
     handle_->buffers.erase(it);
   }
   xclBufferExportHandle export_bo(xclBufferHandle buffer) const override {
-    const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+    const int descriptor = ::memfd_create("xrun-stand-in", MFD_CLOEXEC);
     if (descriptor < 0) Fail(errno, "export");
     const std::lock_guard lock(AllExports().mutex);
-    AllExports().buffers[descriptor] = Find(buffer);
+    AllExports().buffers[InodeOf(descriptor)] = Find(buffer);
     return descriptor;
   }
   xclBufferHandle import_bo(xclBufferExportHandle descriptor) override {
@@ -139,7 +144,7 @@ class Device final : public xrt_core::device {
     std::shared_ptr<Buffer> buffer;
     {
       const std::lock_guard lock(AllExports().mutex);
-      const auto it = AllExports().buffers.find(descriptor);
+      const auto it = AllExports().buffers.find(InodeOf(descriptor));
       if (it == AllExports().buffers.end()) Fail(EINVAL, "import of what was not exported");
       buffer = it->second;
     }
@@ -150,7 +155,7 @@ class Device final : public xrt_core::device {
   void close_export_handle(xclBufferExportHandle descriptor) override {
     {
       const std::lock_guard lock(AllExports().mutex);
-      AllExports().buffers.erase(descriptor);
+      AllExports().buffers.erase(InodeOf(descriptor));
     }
     ::close(descriptor);
   }

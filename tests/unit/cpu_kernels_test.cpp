@@ -195,7 +195,7 @@ TEST_F(CpuKernels, FullyConnectedAndMatMul) {
       }
     }
     ExpectNear(Run(Op::kFullyConnected, NoAttrs{}, {&x, &w, &b}, {rows, m}, Clamp{0.0F, INFINITY}), want, 2e-4);
-    ExpectNear(Run(Op::kMatMul, NoAttrs{}, {&x, &wt}, {rows, m}), product, 2e-4);
+    ExpectNear(Run(Op::kMatMul, MatMulAttrs{}, {&x, &wt}, {rows, m}), product, 2e-4);
   }
 }
 
@@ -216,7 +216,7 @@ TEST_F(CpuKernels, MatMulBroadcastsBatches) {
       }
     }
   }
-  ExpectNear(Run(Op::kMatMul, NoAttrs{}, {&a, &b}, {2, 3, 5, 4}), want, 1e-5);
+  ExpectNear(Run(Op::kMatMul, MatMulAttrs{}, {&a, &b}, {2, 3, 5, 4}), want, 1e-5);
 }
 
 TEST_F(CpuKernels, Pools) {

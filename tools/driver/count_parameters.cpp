@@ -1,5 +1,7 @@
 #include "tools/driver/count_parameters.h"
 
+#include <set>
+
 namespace xrun::tools {
 
 ParameterCount CountParameters(const compiler::Graph& graph) {

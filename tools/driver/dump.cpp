@@ -36,6 +36,7 @@ std::string LayoutText(const BufferLayout& layout) {
   std::string text = std::to_string(layout.batch) + "x" + std::to_string(layout.channels) + "x" +
                      std::to_string(layout.height) + "x" + std::to_string(layout.width) + " in " +
                      Count(layout.groups, "group");
+  if (layout.dense) text += ", dense";
   if (!layout.channel_map.empty()) text += ", channels permuted";
   return text;
 }

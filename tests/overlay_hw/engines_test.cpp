@@ -1,0 +1,58 @@
+// Every engine against the simulator's reference, byte for byte, cycle for cycle: random legal instructions on every
+// configuration, memories compared whole after each. A failure prints configuration, instruction and seed.
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "overlay_hw/csim/benches.h"
+#include "tests/overlay_hw/lockstep.h"
+
+namespace xrun::test {
+namespace {
+
+struct Overlay {
+  const char* name;
+  std::unique_ptr<hw::csim::Bench> (*make)();
+};
+const Overlay kOverlays[] = {
+#define XRUN_HW_CONFIGURATION(name, ...) {#name, hw::name::MakeBench},
+#include "overlay_hw/configs.def"
+#undef XRUN_HW_CONFIGURATION
+};
+
+class Engines : public testing::TestWithParam<Overlay> {
+ protected:
+  Engines() : lockstep_(HardwareOf(GetParam().name), GetParam().make()) {}
+
+  template <typename T>
+  void Compare(uint64_t first_seed, int count) {
+    const int fresh = 16;  // instructions on the same memories, each working on what those before left
+    if (lockstep_.config().macs_per_cycle() > 2048) count = count * 2 / 3;
+    for (int i = 0; i < count; ++i) {
+      const uint64_t seed = first_seed + static_cast<uint64_t>(i);
+      if (i % fresh == 0) lockstep_.Randomize(seed);
+      const std::string difference = lockstep_.Run(lockstep_.Draw<T>(seed));
+      ASSERT_EQ(difference, "") << "seed " << seed << ", memories of seed " << seed - seed % 1000 % fresh;
+    }
+  }
+  Lockstep lockstep_;
+};
+
+// Seeds are multiples of 1000 plus the number of the draw.
+TEST_P(Engines, Load) { Compare<Load>(1000, 96); }
+TEST_P(Engines, LoadWeights) { Compare<LoadWeights>(2000, 48); }
+TEST_P(Engines, LoadVector) { Compare<LoadVector>(3000, 48); }
+TEST_P(Engines, LoadPacked) { Compare<LoadPacked>(4000, 144); }
+TEST_P(Engines, LoadMatrix) { Compare<LoadMatrix>(5000, 96); }
+TEST_P(Engines, Conv) { Compare<Conv>(6000, 144); }
+TEST_P(Engines, Depthwise) { Compare<Depthwise>(7000, 144); }
+TEST_P(Engines, Pool) { Compare<Pool>(8000, 192); }
+TEST_P(Engines, Elementwise) { Compare<Elementwise>(9000, 144); }
+TEST_P(Engines, Save) { Compare<Save>(10000, 96); }
+
+INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(kOverlays),
+                         [](const testing::TestParamInfo<Overlay>& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace xrun::test

@@ -1,0 +1,192 @@
+#include "tests/overlay_hw/lockstep.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "isa/footprint.h"
+#include "isa/timing.h"
+#include "simulator/reference.h"
+
+namespace xrun::test {
+namespace {
+
+constexpr uint64_t kDramAt = 0x100000003;  ///< odd: runs begin at any byte of a beat
+
+Engine EngineOf(const Instruction& instruction) {
+  return std::visit(
+      [](const auto& x) -> Engine {
+        if constexpr (std::is_same_v<std::decay_t<decltype(x)>, std::monostate>) {
+          return kAnyEngine;
+        } else {
+          return x.kEngine;
+        }
+      },
+      instruction);
+}
+
+void ExecuteReference(const Instruction& instruction, simulator::MachineState& state, uint8_t* dram) {
+  std::visit(
+      [&](const auto& x) {
+        using T = std::decay_t<decltype(x)>;
+        if constexpr (std::is_same_v<T, Sync> || std::is_same_v<T, std::monostate>) {
+        } else if constexpr (T::kEngine == kLoad || T::kEngine == kSave) {
+          simulator::reference::Execute(x, state, dram);
+        } else {
+          simulator::reference::Execute(x, state);
+        }
+      },
+      instruction);
+}
+
+/// The first difference of two equally long sequences.
+template <typename A, typename B>
+std::string Difference(const char* what, const A& hardware, const B& reference, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (hardware(i) != reference(i)) {
+      return std::string(what) + " " + std::to_string(i) + ": overlay " + std::to_string(hardware(i)) + ", reference " +
+             std::to_string(reference(i));
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+HardwareConfig HardwareOf(const std::string& name) {
+  auto config = FindConfig(name.rfind("Small", 0) == 0 ? std::string(XRUN_HW_CONFIG_DIR) + "/" + name + ".json" : name);
+  assert(config.ok());
+  return *config;
+}
+
+Lockstep::Lockstep(HardwareConfig config, std::unique_ptr<hw::csim::Bench> bench)
+    : config_(std::move(config)), bench_(std::move(bench)), state_(config_) {
+  dram_.resize(size_t{1} << 21);
+  dram_reference_.resize(dram_.size());
+  bench_->dram.AddRegion(kDramAt, dram_.data(), dram_.size());
+}
+
+void Lockstep::Randomize(uint64_t seed) {
+  RandomInstruction random(seed, config_);
+  const auto byte = [&] { return static_cast<int8_t>(random.Range(-128, 127)); };
+  const auto fill = [&](auto& v, size_t n, auto&& value) {
+    v.resize(n);
+    for (auto& x : v) x = value();
+  };
+  const uint32_t cp = config_.channels, pp = config_.pixels;
+  fill(contents_.activations, size_t{config_.activation_words()} * cp, byte);
+  fill(contents_.ring, size_t{config_.weight_rows} * config_.weight_row_bytes(), byte);
+  fill(contents_.vector, size_t{config_.vector_rows} * cp, byte);
+  const auto sum = [&] { return random.Chance(2) ? random.S(INT32_MIN, INT32_MAX) : random.S(-200000, 200000); };
+  fill(contents_.partial, size_t{config_.partial_entries} * pp * cp, sum);
+  fill(contents_.partial_sum, size_t{config_.partial_entries} * pp, sum);
+  fill(contents_.vector_partial, size_t{config_.vector_partial_entries} * cp, sum);
+  // Multipliers as they come: shifts that leave something of a sum now and then.
+  for (auto* memory : {&contents_.ring, &contents_.vector}) {
+    const bool odd = random.Chance(20);
+    for (size_t at = 0; at + 16 <= memory->size() && random.Chance(99); at += 16 * random.U(1, 3)) {
+      random.Record(reinterpret_cast<uint8_t*>(memory->data() + at), odd);
+    }
+  }
+  for (auto& x : dram_) x = static_cast<uint8_t>(byte());
+  dram_reference_ = dram_;
+  bench_->Put(contents_);
+
+  for (size_t a = 0; a < config_.activation_words(); ++a) {
+    for (size_t c = 0; c < cp; ++c) state_.activations[a * state_.lanes + c] = contents_.activations[a * cp + c];
+  }
+  for (size_t i = 0; i < contents_.ring.size(); ++i) state_.ring[i] = static_cast<uint8_t>(contents_.ring[i]);
+  for (size_t i = 0; i < contents_.vector.size(); ++i) state_.vector[i] = static_cast<uint8_t>(contents_.vector[i]);
+  for (size_t e = 0; e < size_t{config_.partial_entries} * pp; ++e) {
+    for (size_t c = 0; c < cp; ++c) state_.partial[e * state_.lanes + c] = contents_.partial[e * cp + c];
+    state_.partial_sum[e] = contents_.partial_sum[e];
+  }
+  for (size_t e = 0; e < config_.vector_partial_entries; ++e) {
+    for (size_t c = 0; c < cp; ++c) state_.vector_partial[e * state_.lanes + c] = contents_.vector_partial[e * cp + c];
+  }
+}
+
+std::string Lockstep::Compare() {
+  bench_->Get(contents_);
+  const uint32_t cp = config_.channels;
+  const size_t lanes = state_.lanes;
+  std::string difference = Difference(
+      "activation byte", [&](size_t i) { return int32_t{contents_.activations[i]}; },
+      [&](size_t i) { return int32_t{state_.activations[i / cp * lanes + i % cp]}; }, contents_.activations.size());
+  if (!difference.empty()) return difference;
+  difference = Difference(
+      "ring byte", [&](size_t i) { return static_cast<uint8_t>(contents_.ring[i]); },
+      [&](size_t i) { return state_.ring[i]; }, contents_.ring.size());
+  if (!difference.empty()) return difference;
+  difference = Difference(
+      "vector memory byte", [&](size_t i) { return static_cast<uint8_t>(contents_.vector[i]); },
+      [&](size_t i) { return state_.vector[i]; }, contents_.vector.size());
+  if (!difference.empty()) return difference;
+  difference = Difference(
+      "partial sum", [&](size_t i) { return contents_.partial[i]; },
+      [&](size_t i) { return state_.partial[i / cp * lanes + i % cp]; }, contents_.partial.size());
+  if (!difference.empty()) return difference;
+  difference = Difference(
+      "partial sum of x", [&](size_t i) { return contents_.partial_sum[i]; },
+      [&](size_t i) { return state_.partial_sum[i]; }, contents_.partial_sum.size());
+  if (!difference.empty()) return difference;
+  difference = Difference(
+      "vector partial sum", [&](size_t i) { return contents_.vector_partial[i]; },
+      [&](size_t i) { return state_.vector_partial[i / cp * lanes + i % cp]; }, contents_.vector_partial.size());
+  if (!difference.empty()) return difference;
+  if (dram_ == dram_reference_) return "";
+  return Difference(
+      "DRAM byte", [&](size_t i) { return dram_[i]; }, [&](size_t i) { return dram_reference_[i]; }, dram_.size());
+}
+
+std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const {
+  const OwnCycles own = CyclesOf(instruction, config_);
+  const uint64_t formula = own.total() - own.fill - own.drain;
+  if (result.cycles != formula) {
+    return "cycles: overlay " + std::to_string(result.cycles) + ", formula " + std::to_string(formula) + " (" +
+           xrun::Describe(own) + ")";
+  }
+  if (result.violations != 0) return std::to_string(result.violations) + " accesses that a memory port cannot do";
+  return "";
+}
+
+std::string Lockstep::Run(const Instruction& instruction) {
+  const Engine engine = EngineOf(instruction);
+  auto word = Encode(instruction);
+  assert(word.ok());
+  uint64_t address[kBaseRegisters], limit[kBaseRegisters];
+  std::fill(std::begin(address), std::end(address), kDramAt);
+  std::fill(std::begin(limit), std::end(limit), dram_.size());
+  limit[kBaseStatus] = 0;
+  uint64_t end = 0;
+  bool writes = false;
+  for (const Access& a : Footprint(instruction, config_)) {
+    if (a.memory != Memory::kDram) continue;
+    end = std::max(end, a.start + (a.count - 1) * a.pitch + a.length);
+    writes = a.write;
+    if (end > limit[a.base]) end = UINT64_MAX;
+  }
+  const hw::csim::BenchResult result = bench_->Execute(engine, word->data(), address, limit);
+  if (end != 0) {
+    const auto base = static_cast<uint32_t>(std::visit(
+        [](const auto& x) -> uint32_t {
+          if constexpr (requires { x.base; }) return x.base;
+          return 0;
+        },
+        instruction));
+    const bool read_only = base == kBaseWeights || (base >= kBaseInput0 && base < kBaseOutput0) || base == kBaseStatus;
+    const Trap want = writes && read_only ? Trap::kReadOnly : end > dram_.size() ? Trap::kDramLimit : Trap::kNone;
+    if (want != Trap::kNone) {
+      return result.trap == want ? Compare()
+                                 : "DRAM trap: overlay " + std::string(TrapName(result.trap)) + ", want " +
+                                       std::string(TrapName(want)) + "\n  " + Disassemble(instruction);
+    }
+  }
+  if (result.trap != Trap::kNone) return "trap: " + std::string(TrapName(result.trap));
+  ExecuteReference(instruction, state_, dram_reference_.data());
+  std::string difference = Compare();
+  if (difference.empty() && check_cycles_) difference = CompareCycles(instruction, result);
+  if (difference.empty()) return "";
+  return difference + "\n  " + config_.name + ": " + Disassemble(instruction);
+}
+
+}  // namespace xrun::test

@@ -1,0 +1,56 @@
+#ifndef XRUN_TESTS_OVERLAY_HW_LOCKSTEP_H_
+#define XRUN_TESTS_OVERLAY_HW_LOCKSTEP_H_
+
+// An overlay in C-sim and the simulator's reference, side by side on the same memories: the same instruction on both,
+// then every byte of every memory, the cycles and the memory ports are compared.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "isa/assembly.h"
+#include "isa/hardware_config.h"
+#include "overlay_hw/csim/bench.h"
+#include "simulator/machine_state.h"
+#include "tests/unit/random_instruction.h"
+
+namespace xrun::test {
+
+class Lockstep {
+ public:
+  Lockstep(HardwareConfig config, std::unique_ptr<hw::csim::Bench> bench);
+
+  /// All memories anew: random bytes with legal records, small partial sums.
+  void Randomize(uint64_t seed);
+  /// Executes on both; empty where they agree, else what differs.
+  std::string Run(const Instruction& instruction);
+  /// A random legal instruction of type T.
+  template <typename T>
+  Instruction Draw(uint64_t seed) {
+    RandomInstruction random(seed, config_);
+    return random.Draw<T>();
+  }
+
+  const HardwareConfig& config() const { return config_; }
+  hw::csim::Bench& bench() { return *bench_; }
+  /// Compare cycles and ports, too (on by default).
+  void set_check_cycles(bool check) { check_cycles_ = check; }
+
+ private:
+  std::string Compare();
+  std::string CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const;
+
+  HardwareConfig config_;
+  std::unique_ptr<hw::csim::Bench> bench_;
+  simulator::MachineState state_;
+  hw::csim::Contents contents_;
+  std::vector<uint8_t> dram_, dram_reference_;
+  bool check_cycles_ = true;
+};
+
+/// The built-in configuration, or the file of overlay_hw/configs, of this name.
+HardwareConfig HardwareOf(const std::string& name);
+
+}  // namespace xrun::test
+
+#endif  // XRUN_TESTS_OVERLAY_HW_LOCKSTEP_H_
