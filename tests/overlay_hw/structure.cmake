@@ -12,3 +12,13 @@ add_test(NAME overlay_resource_units
                  --check ${CMAKE_SOURCE_DIR}/tools/driver/resources.cpp)
 set_tests_properties(overlay_lint_samples_synth overlay_lint_samples_pragma overlay_lint overlay_resource_units
                      PROPERTIES SKIP_RETURN_CODE 77)
+
+# How C-sim is wired, to be compared with the block design; no engine is linked.
+add_executable(csim_pins csim_pins.cpp)
+target_link_libraries(csim_pins PRIVATE xrun_warnings Threads::Threads)
+target_compile_definitions(csim_pins PRIVATE XRUN_HW_CONFIG=B512)
+set_target_properties(csim_pins PROPERTIES CXX_STANDARD 14)
+add_test(NAME overlay_packaging
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/packaging_test.py --root ${CMAKE_SOURCE_DIR}
+                 --pins $<TARGET_FILE:csim_pins> --make-xclbin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/make_xclbin)
+set_tests_properties(overlay_packaging PROPERTIES SKIP_RETURN_CODE 77)
