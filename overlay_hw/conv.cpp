@@ -248,7 +248,7 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
       uint32_t kh = 0, kw = 0, g = 0, block = row, plane = x.src;
       bool begins = true, ends = false, fresh = true;
       Tap tap;
-      while (!ends) {
+      while (!ends) {  // unbounded: to the last tap of kernel and input groups
         HW_PIPELINE
         HW_VITIS(loop_tripcount min = 1 max = 32768)
         HW_ITERATION(0);

@@ -86,7 +86,7 @@ void RingEngine(RowStream& acquire, TokenStream& granted, RowStream& release, Ro
   uint32_t free = kWeightRows, taken = 0, wanted = 0;
   bool asked = false;
   SetRowCount(acquired, 0);
-  while (!Stopped(stop)) {
+  while (!Stopped(stop)) {  // unbounded: until the launch stops or the engines have left
     uint32_t rows = 0;
     const bool given = release.read_nb(rows);
     if (given) free += rows;

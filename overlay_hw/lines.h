@@ -79,7 +79,7 @@ inline void FlushLine(ActivationPort& port, LineClient& client) {
 template <int kStage, uint32_t kMost>
 inline void ReadWords(ActivationPort& port, LineClient& client, const uint32_t (&address)[kMost], uint32_t count,
                       Word (&words)[kMost]) {
-  for (uint32_t done = 0; done < count;) {
+  for (uint32_t done = 0; done < count;) {  // unbounded: at most `count` rounds, of up to a line each
     HW_VITIS(loop_tripcount min = 1 max = kMost)
     SeekRead<kStage>(port, client, LineOf(address[done]));
     uint32_t next = done;
@@ -99,7 +99,7 @@ inline void ReadWords(ActivationPort& port, LineClient& client, const uint32_t (
 template <int kStage, uint32_t kMost>
 inline void WriteWords(ActivationPort& port, LineClient& client, const uint32_t (&address)[kMost], uint32_t count,
                        const Word (&words)[kMost]) {
-  for (uint32_t done = 0; done < count;) {
+  for (uint32_t done = 0; done < count;) {  // unbounded: at most `count` rounds, of up to a line each
     HW_VITIS(loop_tripcount min = 1 max = kMost)
     SeekWrite<kStage>(port, client, LineOf(address[done]));
     uint32_t next = done;

@@ -160,7 +160,7 @@ void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, Activation
       WriteWords<0>(result, client, address, 1, word);
       uint32_t left = x.stride * x.channels;
       fresh = static_cast<uint32_t>(used);
-      while (left != 0) {
+      while (left != 0) {  // unbounded: `left` goes down in every round
         HW_PIPELINE
         HW_ITERATION(1);
         const uint32_t n = left < kCP ? left : kCP;
@@ -199,7 +199,7 @@ struct LoadSteps {
     if (!Send(rows, count, stop)) return false;
     Token token;
     bool waiting = false;
-    while (!granted.read_nb(token)) {
+    while (!granted.read_nb(token)) {  // unbounded: the rows are granted, or the launch stops
       if (Stopped(stop)) return false;
       if (!waiting) SetReport(report, kReportWaiting, launch::kWaitingRing);
       waiting = true;

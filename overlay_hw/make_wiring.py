@@ -122,12 +122,12 @@ class Wiring:
         for stream, process, pin, _, direction in self.stream_ends():
             ends[stream][direction].append(f"{process}/{pin}")
         known = [s.name for s in self.streams]
-        for name in known:
-            if [len(ends[name][d]) for d in ("write", "read")] != [1, 1]:
-                fail(f"FIFO {name} has writers {ends[name]['write']} and readers {ends[name]['read']}")
         for name in ends:
             if name not in known:
                 fail(f"no FIFO is called {name}")
+        for name in known:
+            if [len(ends[name][d]) for d in ("write", "read")] != [1, 1]:
+                fail(f"FIFO {name} has writers {ends[name]['write']} and readers {ends[name]['read']}")
         writers = collections.defaultdict(list)
         for wire, process, pin, direction in self.wire_ends():
             if wire not in [w[0] for w in self.wires]:
@@ -248,7 +248,7 @@ def tcl(w):
         slots[memory] = slots[memory] or bool(slot)
     for m in w.memories:
         kind = "banked" if slots[m.name] else "simple"
-        out.append(f"xrun_memory {m.name} {kind} {{{m.cells}}} {m.words} {m.bits}")
+        out.append(f"xrun_memory {m.name} {kind} {{{m.cells.replace(',', ' ')}}} {m.words} {m.bits}")
     out.append("")
     ends = collections.defaultdict(dict)
     for stream, process, pin, _, direction in w.stream_ends():

@@ -21,7 +21,7 @@ struct Progress {
 /// The next packet; false when stopped. An empty packet FIFO is a wait for DRAM.
 inline bool TakePacket(PacketStream& packets, StopSignal& stop, EngineReport& report, Packet& packet) {
   bool waiting = false;
-  for (;;) {
+  for (;;) {  // unbounded: a packet comes, or the launch stops
     if (packets.read_nb(packet)) break;
     if (Stopped(stop)) return false;
     if (!waiting) SetReport(report, kReportWaiting, launch::kWaitingDram);
@@ -35,7 +35,7 @@ inline bool TakePacket(PacketStream& packets, StopSignal& stop, EngineReport& re
 /// Waits until every counter of `mask` has a token; takes none yet.
 inline bool WaitTokens(TokenStream (&from)[kEngines], uint32_t mask, StopSignal& stop, EngineReport& report) {
   uint32_t before = 0;
-  for (;;) {
+  for (;;) {  // unbounded: the tokens come, or the launch stops
     uint32_t missing = 0;
     for (uint32_t e = 0; e < kEngines; ++e) {
       if ((mask >> e & 1) != 0 && from[e].empty()) missing |= 1U << e;
@@ -56,7 +56,7 @@ inline void TakeTokens(TokenStream (&from)[kEngines], uint32_t mask) {
 /// Signals; one that meets a full counter waits while the others go out.
 inline bool SendTokens(TokenStream (&to)[kEngines], uint32_t mask, StopSignal& stop, EngineReport& report) {
   uint32_t before = 0;
-  for (uint32_t unsent = mask;;) {
+  for (uint32_t unsent = mask;;) {  // unbounded: the counters have room, or the launch stops
     for (uint32_t e = 0; e < kEngines; ++e) {
       if ((unsent >> e & 1) != 0 && to[e].write_nb(Token(1))) unsent &= ~(1U << e);
     }
@@ -69,7 +69,7 @@ inline bool SendTokens(TokenStream (&to)[kEngines], uint32_t mask, StopSignal& s
 }
 template <typename Stream, typename T>
 inline bool Send(Stream& stream, const T& value, StopSignal& stop) {
-  while (!stream.write_nb(value)) {
+  while (!stream.write_nb(value)) {  // unbounded: the FIFO has room, or the launch stops
     if (Stopped(stop)) return false;
     Idle();
   }
@@ -123,7 +123,7 @@ inline void RunEngine(Steps& steps, PacketStream& packets, TokenStream (&from)[k
   for (uint32_t i = 0; i < kReportFields; ++i) SetReport(report, static_cast<ReportField>(i), 0);
   Packet packet;
   Trap trap = Trap::kNone;
-  while (TakePacket(packets, stop, report, packet)) {
+  while (TakePacket(packets, stop, report, packet)) {  // unbounded: until kPacketEnd, a trap or a stop
     if (packet.kind != kPacketInstruction) {
       Account(packet, progress, registers, report);
       if (packet.kind == kPacketEnd) break;

@@ -113,7 +113,7 @@ inline void ReadRowWords(ActivationPort& port, RowSlot& slot, const Window& x, c
   const uint32_t end = LineOf(base + static_cast<uint32_t>(columns.to));
   if (slot.row == iy && line < slot.client.at + 1) line = slot.client.at + HW_MUTATE(21, 1U, 2U);
   slot.row = iy;
-  for (; line <= end; ++line) {
+  for (; line <= end; ++line) {  // unbounded: to the last line of the block
     HW_VITIS(loop_tripcount min = 0 max = kRowWords)
     SeekRead<kStage>(port, slot.client, line);
     HW_UNROLL

@@ -29,7 +29,7 @@ endfunction()
 
 foreach(name IN LISTS XRUN_CSIM_BUILTIN)
   xrun_add_csim(${name} overlay_hw/configs.def)
-  if(NOT name IN_LIST XRUN_CSIM_DEFAULT)
+  if(NOT name IN_LIST XRUN_CSIM_DEFAULT OR XRUN_RUNTIME_ONLY)
     set_target_properties(xrun_csim_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
   list(APPEND XRUN_CSIM_TARGETS xrun_csim_${name})

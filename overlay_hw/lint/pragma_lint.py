@@ -104,7 +104,10 @@ def strip_markers(text):
                 except OSError:
                     sources[name] = []
             written = sources[name][number - 1] if number <= len(sources[name]) else ""
-            words = pragma.group(2).replace(" =", "=").replace("= ", "=").split()
+            # Values may be expressions with blanks: "max = kMost / 4 + 2".
+            text = re.sub(r"\s*=\s*", "=", pragma.group(2).strip())
+            text = re.sub(r"\s*([-+*/])\s*", r"\1", text)
+            words = text.split()
             options = {w.split("=")[0].lower(): w.split("=", 1)[1] if "=" in w else "" for w in words}
             pragmas.append(Pragma(f"{name}:{number}", pragma.group(1).lower(), words, options, length,
                                   bool(re.match(r"\s*#\s*pragma\s+HLS\b", written))))
@@ -140,7 +143,7 @@ def split_parameters(text):
     for part in parts:
         part = re.sub(r"\[[^\]]*\]", "", part).strip()
         if part and part != "void":
-            names.append(re.search(r"(\w+)\s*$", part).group(1))
+            names.append(re.search(r"(\w+)\s*\)?\s*$", part).group(1))  # T name, T name[N], T (&name)[N]
     return names
 
 

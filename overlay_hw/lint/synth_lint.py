@@ -152,7 +152,22 @@ def waived(location, cache={}):
         except OSError:
             cache[name] = []
     number = int(line)
-    return any(re.search(r"// unbounded: \S", text) for text in cache[name][max(0, number - 2):number])
+    # The line above, or the one below where the first instruction before the loop is what has a place.
+    return any(re.search(r"// unbounded: \S", text) for text in cache[name][max(0, number - 2):number + 1])
+
+
+def source_line(location):
+    """The text at `file:line`."""
+    name, _, line = location.rpartition(":")
+    waived(location)  # fills the cache
+    lines = waived.__defaults__[0].get(name, [])
+    return lines[int(line) - 1] if line.isdigit() and int(line) <= len(lines) else ""
+
+
+# A variable of its own, compared with an expression, counted by a constant or named step: its count is known when it
+# begins, even where the bound is a field that the compiler cannot prove to stay the same (instructions do not change).
+COUNTED_FOR = re.compile(r"for \((?:const )?[\w:]+ (\w+) = [^;]+; \1 (?:<|<=|>|>=|!=) [^;]+; "
+                         r"(?:\+\+\1|--\1|\1 \+= \w+|\1 = [^;]+)\)")
 
 
 def check_loops(path, module):
@@ -177,9 +192,15 @@ def check_loops(path, module):
             if latch:
                 places = re.findall(r"!\d+", module.metadata.get(latch.group(1), ""))
                 location = next((p for p in map(module.location, places) if p), None)
-        location = location or module.where(function)
+        if location is None:  # a loop that was cut out of another: where its first instruction comes from
+            body = module.functions.get(function, [])
+            begin = next((i for i, text in enumerate(body) if re.match(rf"{header}:", text)), len(body))
+            debug = next((text for text in body[begin:] if "!dbg" in text), "")
+            location = module.where(function, debug)
         if ":" in location and waived(location):
             excused += 1
+        elif ":" in location and COUNTED_FOR.search(source_line(location)):
+            continue
         else:
             findings.append(Finding(location, "loop", "trip count is not known when the loop begins; give it a bound, "
                                     "or say `// unbounded: REASON`"))

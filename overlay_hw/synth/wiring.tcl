@@ -12,10 +12,10 @@ xrun_process vector xrun_vector
 xrun_process save xrun_save
 xrun_process ring xrun_ring
 
-xrun_memory activation banked {kBanks*kParts} kActivationRows kPartBits
-xrun_memory ring simple {kCP*kParts} kWeightRows kPartBits
+xrun_memory activation banked {kBanks kParts} kActivationRows kPartBits
+xrun_memory ring simple {kCP kParts} kWeightRows kPartBits
 xrun_memory vector simple {kParts} kVectorRows kPartBits
-xrun_memory partial simple {kPP*(kCP+1)} kPartialEntries kAccumulatorBits
+xrun_memory partial simple {kPP kCP+1} kPartialEntries kAccumulatorBits
 xrun_memory vector_partial simple {kCP} kVectorPartialEntries kAccumulatorBits
 
 xrun_fifo token_load_conv kTokenLimit load/to_1 conv/from_0

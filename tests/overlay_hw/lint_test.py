@@ -23,6 +23,7 @@ def main():
     samples = sorted((options.lint / f"bad_{options.kind}").glob("*.cpp"))
     good = sorted((options.lint / f"good_{options.kind}").glob("*.cpp"))
     assert samples and good
+    sys.dont_write_bytecode = True
     sys.path.insert(0, str(options.lint))
     rules = set(importlib.import_module(lint.stem).RULES)
     covered, wrong = set(), 0

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Both lints over the overlay: lint.sh [CONFIG]. Exit code 0 clean, 1 findings, 77 clang-16 or opt-16 is missing.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+config=${1:-B512}
+flags="-D__SYNTHESIS__ -DXRUN_HW_CONFIG=$config -I. -Ioverlay_hw/lint/include"
+engines="--top xrun_fetch_load --top xrun_fetch_conv --top xrun_fetch_vector --top xrun_fetch_save --top xrun_load
+  --top xrun_conv --top xrun_vector --top xrun_save --top xrun_ring"
+worst=0
+run() {
+  "$@"
+  code=$?
+  [ $code -gt $worst ] && worst=$code
+}
+# shellcheck disable=SC2086  # lists of words
+run python3 overlay_hw/lint/synth_lint.py $engines --top xrun_control overlay_hw/lint/all.cpp -- $flags
+# shellcheck disable=SC2086
+run python3 overlay_hw/lint/pragma_lint.py $engines overlay_hw/tops.cpp -- $flags
+# shellcheck disable=SC2086
+run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_control overlay_hw/tops.cpp -- $flags
+for file in control conv fetch load save sequential vector; do
+  # shellcheck disable=SC2086
+  run python3 overlay_hw/lint/pragma_lint.py overlay_hw/$file.cpp -- $flags
+done
+exit $worst

@@ -1,0 +1,102 @@
+#include "tests/overlay_hw/launch_image.h"
+
+#include <random>
+
+#include "isa/launch.h"
+
+namespace xrun::test {
+namespace {
+
+// Places in DRAM, off any alignment; far enough apart for any buffer here.
+constexpr uint64_t kImageAt = 0x10000040, kWeightsAt = 0x20000000, kTableAt = 0x30000100, kStatusAt = 0x40000000,
+                   kBuffersAt = 0x100000000, kBufferDistance = 0x1000003;
+
+template <typename T>
+void Put(std::vector<uint8_t>& bytes, size_t at, T value) {
+  for (size_t i = 0; i < sizeof(T); ++i) bytes[at + i] = static_cast<uint8_t>(uint64_t{value} >> (8 * i));
+}
+
+uint64_t BufferAt(size_t request, size_t reg) {
+  return kBuffersAt + (request * kBaseRegisters + reg) * kBufferDistance;
+}
+
+}  // namespace
+
+LaunchImage::LaunchImage(const Program& program, const OverlayStep& step, std::vector<RequestBuffers>& requests)
+    : weights_(program.weights.begin(), program.weights.end()), requests_(requests) {
+  image_.resize(launch::kImageHeaderBytes);
+  Put(image_, 0, launch::kImageMagic);
+  Put(image_, launch::kImageIsaMajor, kIsaMajor);
+  Put(image_, launch::kImageIsaMinor, kIsaMinor);
+  Put(image_, launch::kImageFingerprint, Fingerprint(program.config));
+  Put(image_, launch::kImageWeightBytes, uint64_t{weights_.size()});
+  Put(image_, launch::kImageStatusBytes, launch::kStatusPageBytes);
+  for (size_t e = 0; e < kEngines; ++e) {
+    const size_t entry = launch::kImageStreams + e * launch::kImageStreamBytes;
+    Put(image_, entry + launch::kStreamPrologue, static_cast<uint32_t>(step.prologue[e].size()));
+    Put(image_, entry + launch::kStreamBody, static_cast<uint32_t>(step.body[e].size()));
+    Put(image_, entry + launch::kStreamOffset, uint64_t{image_.size()});
+    for (const auto& words : {step.prologue[e], step.body[e]}) {
+      for (const InstructionWord& word : words) {
+        for (const uint64_t part : word) {
+          image_.resize(image_.size() + sizeof part);
+          Put(image_, image_.size() - sizeof part, part);
+        }
+      }
+    }
+  }
+  table_.resize(requests.size() * launch::kRequestBytes);
+  for (size_t r = 0; r < requests.size(); ++r) {
+    for (size_t i = 0; i < kBaseRegisters; ++i) {
+      const size_t at = r * launch::kRequestBytes + i * launch::kRequestRegisterBytes;
+      Put(table_, at, BufferAt(r, i));
+      Put(table_, at + 8, uint64_t{requests[r][i].size()});
+    }
+  }
+  status_.assign(launch::kStatusPageBytes, 0xEE);
+}
+
+const std::vector<uint8_t>& LaunchImage::Run(hw::csim::Bench& bench) {
+  hw::csim::Dram& dram = bench.dram;
+  dram.Clear();
+  dram.AddRegion(kImageAt, image_.data(), image_.size());
+  if (!weights_.empty()) dram.AddRegion(kWeightsAt, weights_.data(), weights_.size());
+  if (!table_.empty()) dram.AddRegion(kTableAt, table_.data(), table_.size());
+  dram.AddRegion(kStatusAt, status_.data(), status_.size());
+  for (size_t r = 0; r < requests_.size(); ++r) {
+    for (size_t i = 0; i < kBaseRegisters; ++i) {
+      std::vector<uint8_t>& buffer = requests_[r][i];
+      if (!buffer.empty()) dram.AddRegion(BufferAt(r, i), buffer.data(), buffer.size());
+    }
+  }
+  bench.Launch({kImageAt, kWeightsAt, kTableAt, kStatusAt, static_cast<uint32_t>(requests_.size())});
+  beats_ = dram.beats_read + dram.beats_written;
+  return status_;
+}
+
+std::vector<RequestBuffers> RandomBuffers(const Program& program, const OverlayStep& step, size_t requests,
+                                          uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<RequestBuffers> buffers(requests);
+  for (RequestBuffers& request : buffers) {
+    for (const auto* bindings : {&step.inputs, &step.outputs}) {
+      for (const Binding& b : *bindings)
+        request[b.base].resize(request[b.base].size() + b.layout.Bytes(program.config));
+    }
+    request[kBaseWorkspace].resize(step.workspace_bytes);
+    for (std::vector<uint8_t>& buffer : request) {
+      for (uint8_t& byte : buffer) byte = static_cast<uint8_t>(random());
+    }
+  }
+  return buffers;
+}
+
+std::vector<simulator::LaunchRequest> SimulatorRequests(std::vector<RequestBuffers>& buffers) {
+  std::vector<simulator::LaunchRequest> requests(buffers.size());
+  for (size_t r = 0; r < buffers.size(); ++r) {
+    for (size_t i = 0; i < kBaseRegisters; ++i) requests[r].registers[i] = buffers[r][i];
+  }
+  return requests;
+}
+
+}  // namespace xrun::test

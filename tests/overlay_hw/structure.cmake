@@ -1,0 +1,24 @@
+# The overlay as hardware: lints, wiring, packaging, resources; and the concurrent C-sim.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(XRUN_HW_DIR ${CMAKE_SOURCE_DIR}/overlay_hw)
+
+foreach(kind synth pragma)
+  add_test(NAME overlay_lint_samples_${kind}
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/lint_test.py --lint ${XRUN_HW_DIR}/lint --kind ${kind})
+endforeach()
+add_test(NAME overlay_lint COMMAND ${XRUN_HW_DIR}/lint/lint.sh B512)
+add_test(NAME overlay_resource_units
+         COMMAND ${Python3_EXECUTABLE} ${XRUN_HW_DIR}/resources/measure.py
+                 --check ${CMAKE_SOURCE_DIR}/tools/driver/resources.cpp)
+set_tests_properties(overlay_lint_samples_synth overlay_lint_samples_pragma overlay_lint overlay_resource_units
+                     PROPERTIES SKIP_RETURN_CODE 77)
+
+# How C-sim is wired, to be compared with the block design; no engine is linked.
+add_executable(csim_pins csim_pins.cpp)
+target_link_libraries(csim_pins PRIVATE xrun_warnings Threads::Threads)
+target_compile_definitions(csim_pins PRIVATE XRUN_HW_CONFIG=B512)
+set_target_properties(csim_pins PROPERTIES CXX_STANDARD 14)
+add_test(NAME overlay_packaging
+         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/packaging_test.py --root ${CMAKE_SOURCE_DIR}
+                 --pins $<TARGET_FILE:csim_pins> --make-xclbin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/make_xclbin)
+set_tests_properties(overlay_packaging PROPERTIES SKIP_RETURN_CODE 77)
