@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -19,7 +20,8 @@ class CMakeBuild(build_ext):
         build = pathlib.Path(self.build_temp).resolve()
         subprocess.run([
             "cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DXRUN_RUNTIME_ONLY=ON", "-DXRUN_PYTHON=ON",
-            "-DXRUN_PYTHON_STATIC=ON", "-DBUILD_TESTING=OFF", f"-DPython_EXECUTABLE={sys.executable}"
+            "-DXRUN_PYTHON_STATIC=ON", "-DBUILD_TESTING=OFF", f"-DPython_EXECUTABLE={sys.executable}",
+            *shlex.split(os.environ.get("CMAKE_ARGS", ""))
         ], check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["cmake", "--build", build, "--target", "_xrun"], check=True, env=os.environ)
         target = pathlib.Path(self.get_ext_fullpath(ext.name))
