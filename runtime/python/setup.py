@@ -17,7 +17,7 @@ VERSION = re.search(r"project\(xrun VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt"
 class CMakeBuild(build_ext):
 
     def build_extension(self, ext: setuptools.Extension) -> None:
-        build = pathlib.Path(self.build_temp).resolve()
+        build = ROOT / "build-python"  # beside the project's own: the compiler cache knows the command lines
         subprocess.run([
             "cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DXRUN_RUNTIME_ONLY=ON", "-DXRUN_PYTHON=ON",
             "-DXRUN_PYTHON_STATIC=ON", "-DBUILD_TESTING=OFF", f"-DPython_EXECUTABLE={sys.executable}",
