@@ -4,6 +4,7 @@
 # are: consumer_deb, consumer_install.)
 set -eu
 cd "$(dirname "$0")/.."
+tools/install_packages.sh tools/packages_test.txt
 source=$PWD
 mkdir -p build/tests/programs
 build/bin/make_programs build/tests/programs

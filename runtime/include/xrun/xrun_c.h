@@ -15,7 +15,8 @@
  * Rules for all of it:
  * - A function that can fail returns an xrun_status and, when it is not XRUN_OK and `error` is not NULL, stores there
  *   an error object that the caller frees. On success nothing is stored there.
- * - NULL for a handle or array is an error where there is an `error`; functions that only ask take handles that are there.
+ * - NULL for a handle or array is an error where there is an `error`; functions that only ask need handles that are
+ *   there.
  * - Handles are opaque. Each is freed by the function of its own; freeing NULL does nothing. A session keeps what it
  *   needs of device and program alive, a request of its session, a bound buffer stays alive with its request.
  * - Strings are UTF-8 and zero-terminated. Those returned live as long as the handle they were asked of.
