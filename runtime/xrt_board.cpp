@@ -61,7 +61,8 @@ Failure XrtBoard::Gone() const {
           "when it is back (xquery --doctor), open it again"};
 }
 
-Failure XrtBoard::Caught(const std::string& what) {
+Failure XrtBoard::Caught(std::string_view place) {
+  const std::string what(place);
   std::string text;
   int code = 0;
   try {
@@ -306,6 +307,10 @@ XrtBuffer::XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t b
 
 Status XrtBuffer::SyncToDevice(uint64_t offset, uint64_t bytes) {
   assert(offset + bytes <= host_.size());
+  if (lost_) {
+    return Failure{"this request's memory was left to a launch that hangs, and the device had no other to give",
+                   "destroy the request and make a new one"};
+  }
   return board_->Try("sync to the device", [&] { memory_.sync(XCL_BO_SYNC_BO_TO_DEVICE, bytes, offset); });
 }
 
@@ -325,6 +330,7 @@ Result<int> XrtBuffer::Export() const {
 
 Result<xrt::bo> XrtBuffer::Move() {
   if (shared_) return memory_;
+  lost_ = true;
   XRUN_ASSIGN_OR_RETURN(xrt::bo fresh, board_->Allocate(host_.size()));
   uint8_t* host = nullptr;
   XRUN_RETURN_IF_ERROR(board_->Try("moving a buffer", [&] {
@@ -335,6 +341,7 @@ Result<xrt::bo> XrtBuffer::Move() {
   host_ = {host, host_.size()};
   address_ = fresh.address();
   std::swap(memory_, fresh);
+  lost_ = false;
   return fresh;
 }
 

@@ -26,6 +26,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -86,7 +87,7 @@ class XrtBoard {
 
   /// Calls `f`; what XRT throws becomes a failure that begins with `what`. A device that is gone is remembered.
   template <typename F>
-  auto Try(const std::string& what, F&& f) -> Result<decltype(f())> {
+  auto Try(std::string_view what, F&& f) -> Result<decltype(f())> {
     if (lost_) return Gone();
     try {
       if constexpr (std::is_void_v<decltype(f())>) {
@@ -109,7 +110,7 @@ class XrtBoard {
   Status Identify();
   Failure Gone() const;
   /// The exception under way as a failure.
-  Failure Caught(const std::string& what);
+  Failure Caught(std::string_view what);
 
   const XrtOptions options_;  ///< limit and verify are each device's own
   xrt::device device_;
@@ -133,7 +134,8 @@ class XrtBuffer final : public DeviceBuffer {
   Result<int> Export() const override;
   uint64_t address() const { return address_; }
   /// Moves to other memory on the device, with the host's bytes, and returns the memory it had: a launch that was given
-  /// up may still write there. A shared one stays where it is and returns another handle of it.
+  /// up may still write there. A shared one stays where it is and returns another handle of it. When it cannot move, it
+  /// cannot be used any more.
   Result<xrt::bo> Move();
 
  private:
@@ -141,6 +143,7 @@ class XrtBuffer final : public DeviceBuffer {
   xrt::bo memory_;
   uint64_t address_ = 0;
   const bool shared_;
+  bool lost_ = false;
 };
 
 /// A program on the device; shared by its lanes.

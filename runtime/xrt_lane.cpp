@@ -273,7 +273,7 @@ class XrtLane final : public Lane {
       return Fail(outcome, LaunchState::kDeviceError,
                   {"no unit of the overlay began the launch: all are busy with earlier ones, of this or another "
                    "process, or hang",
-                   std::string("xquery says who uses the device") + kReset});
+                   std::string("fuser -v /dev/dri/renderD* says who uses the device") + kReset});
     }
     auto status = launch::ReadStatusPage(page());
     if (end == End::kLost) {
