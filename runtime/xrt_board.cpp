@@ -102,6 +102,7 @@ Failure XrtBoard::Caught(std::string_view place) {
 }
 
 Result<std::shared_ptr<XrtBoard>> XrtBoard::Open(const std::string& name, const XrtOptions& options) {
+  Reap();  // what is over by now may keep another xclbin loaded
   const std::string key = std::to_string(options.index) + ' ' + options.xclbin + ' ' + options.unit;
   const std::lock_guard lock(AllBoards().mutex);
   std::weak_ptr<XrtBoard>& known = AllBoards().boards[key];
