@@ -203,7 +203,7 @@ Status XrtBoard::Identify() {
   const auto begin = std::chrono::steady_clock::now();
   while (!slot->IsOver()) {
     if (std::chrono::steady_clock::now() - begin > kIdentifyLimit) {
-      Bury({std::move(slot), {}, nullptr});
+      Bury({shared_from_this(), std::move(slot), {}});
       return Failure{"the overlay does not answer the empty launch within 5 s",
                      "usual causes: power, heat, a clock too fast for the design, a unit that hangs since an earlier "
                      "launch; xquery --doctor looks, xmutil unloadapp and loadapp (Kria) or xbutil reset (Alveo) start "

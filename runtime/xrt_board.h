@@ -53,14 +53,15 @@ struct XrtSlot {
 /// A launch that never ended, and all memory that it may still write. Kept until XRT says that it is over; for ever, if
 /// it never does: neither XRT nor the board can be told to forget it.
 struct XrtGrave {
+  std::shared_ptr<const void>
+      program;  ///< goes last: with it the device may be closed, and buffers must be free by then
   std::unique_ptr<XrtSlot> slot;
   std::vector<xrt::bo> buffers;
-  std::shared_ptr<const void> program;
 };
 
 /// An opened device with the overlay loaded. Devices opened with the same options share one: XRT's device objects of
 /// one process get into each other's way.
-class XrtBoard {
+class XrtBoard : public std::enable_shared_from_this<XrtBoard> {
  public:
   static Result<std::shared_ptr<XrtBoard>> Open(const std::string& name, const XrtOptions& options);
 

@@ -326,9 +326,10 @@ TEST_F(FaultTest, AnExclusiveUnitIsAborted) {
     api::Request request = session.request();
     Fill(request, 1);
     Board::Get().Inject(Fault::kStall);  // would last 10 s
+    const uint32_t happened = Board::Get().faults_happened();
     const auto begin = std::chrono::steady_clock::now();
     request.submit();
-    std::this_thread::sleep_for(30ms);
+    while (Board::Get().faults_happened() == happened) std::this_thread::sleep_for(1ms);
     request.cancel();
     EXPECT_THROW(request.wait(), api::Error);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
