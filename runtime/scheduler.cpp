@@ -300,7 +300,12 @@ void Scheduler::RunAlone(LaneState* lane, RequestState* request, Lock& lock) {
     const bool ok = Execute(*plan_, *lane, {&request, 1}, listener_);
     lock.lock();
     if (ok) break;
-    // Its time is over, however the launch ended.
+    // Its time is over, however the launch ended. A device that keeps the session's timeout by a limit of its own may
+    // be a little before the watchdog.
+    if (lane->outcome.state == LaunchState::kCycleLimit && options_.timeout.count() > 0 &&
+        Clock::now() >= request->deadline - options_.timeout / 8) {
+      request->timed_out = true;
+    }
     if (request->timed_out) continue;
     // An abort was meant for this request, or for another of its group: then this one starts again.
     if (lane->outcome.state == LaunchState::kAborted) continue;

@@ -61,7 +61,8 @@ Failure XrtBoard::Gone() const {
           "when it is back (xquery --doctor), open it again"};
 }
 
-Failure XrtBoard::Caught(const std::string& what) {
+Failure XrtBoard::Caught(std::string_view place) {
+  const std::string what(place);
   std::string text;
   int code = 0;
   try {
@@ -101,6 +102,7 @@ Failure XrtBoard::Caught(const std::string& what) {
 }
 
 Result<std::shared_ptr<XrtBoard>> XrtBoard::Open(const std::string& name, const XrtOptions& options) {
+  Reap();  // what is over by now may keep another xclbin loaded
   const std::string key = std::to_string(options.index) + ' ' + options.xclbin + ' ' + options.unit;
   const std::lock_guard lock(AllBoards().mutex);
   std::weak_ptr<XrtBoard>& known = AllBoards().boards[key];
@@ -201,7 +203,7 @@ Status XrtBoard::Identify() {
   const auto begin = std::chrono::steady_clock::now();
   while (!slot->IsOver()) {
     if (std::chrono::steady_clock::now() - begin > kIdentifyLimit) {
-      Bury({std::move(slot), {}, nullptr});
+      Bury({shared_from_this(), std::move(slot), {}});
       return Failure{"the overlay does not answer the empty launch within 5 s",
                      "usual causes: power, heat, a clock too fast for the design, a unit that hangs since an earlier "
                      "launch; xquery --doctor looks, xmutil unloadapp and loadapp (Kria) or xbutil reset (Alveo) start "
@@ -306,6 +308,10 @@ XrtBuffer::XrtBuffer(std::shared_ptr<XrtBoard> board, xrt::bo memory, uint64_t b
 
 Status XrtBuffer::SyncToDevice(uint64_t offset, uint64_t bytes) {
   assert(offset + bytes <= host_.size());
+  if (lost_) {
+    return Failure{"this request's memory was left to a launch that hangs, and the device had no other to give",
+                   "destroy the request and make a new one"};
+  }
   return board_->Try("sync to the device", [&] { memory_.sync(XCL_BO_SYNC_BO_TO_DEVICE, bytes, offset); });
 }
 
@@ -325,6 +331,7 @@ Result<int> XrtBuffer::Export() const {
 
 Result<xrt::bo> XrtBuffer::Move() {
   if (shared_) return memory_;
+  lost_ = true;
   XRUN_ASSIGN_OR_RETURN(xrt::bo fresh, board_->Allocate(host_.size()));
   uint8_t* host = nullptr;
   XRUN_RETURN_IF_ERROR(board_->Try("moving a buffer", [&] {
@@ -335,6 +342,7 @@ Result<xrt::bo> XrtBuffer::Move() {
   host_ = {host, host_.size()};
   address_ = fresh.address();
   std::swap(memory_, fresh);
+  lost_ = false;
   return fresh;
 }
 

@@ -26,6 +26,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -52,14 +53,15 @@ struct XrtSlot {
 /// A launch that never ended, and all memory that it may still write. Kept until XRT says that it is over; for ever, if
 /// it never does: neither XRT nor the board can be told to forget it.
 struct XrtGrave {
+  std::shared_ptr<const void>
+      program;  ///< goes last: with it the device may be closed, and buffers must be free by then
   std::unique_ptr<XrtSlot> slot;
   std::vector<xrt::bo> buffers;
-  std::shared_ptr<const void> program;
 };
 
 /// An opened device with the overlay loaded. Devices opened with the same options share one: XRT's device objects of
 /// one process get into each other's way.
-class XrtBoard {
+class XrtBoard : public std::enable_shared_from_this<XrtBoard> {
  public:
   static Result<std::shared_ptr<XrtBoard>> Open(const std::string& name, const XrtOptions& options);
 
@@ -86,7 +88,7 @@ class XrtBoard {
 
   /// Calls `f`; what XRT throws becomes a failure that begins with `what`. A device that is gone is remembered.
   template <typename F>
-  auto Try(const std::string& what, F&& f) -> Result<decltype(f())> {
+  auto Try(std::string_view what, F&& f) -> Result<decltype(f())> {
     if (lost_) return Gone();
     try {
       if constexpr (std::is_void_v<decltype(f())>) {
@@ -109,7 +111,7 @@ class XrtBoard {
   Status Identify();
   Failure Gone() const;
   /// The exception under way as a failure.
-  Failure Caught(const std::string& what);
+  Failure Caught(std::string_view what);
 
   const XrtOptions options_;  ///< limit and verify are each device's own
   xrt::device device_;
@@ -133,7 +135,8 @@ class XrtBuffer final : public DeviceBuffer {
   Result<int> Export() const override;
   uint64_t address() const { return address_; }
   /// Moves to other memory on the device, with the host's bytes, and returns the memory it had: a launch that was given
-  /// up may still write there. A shared one stays where it is and returns another handle of it.
+  /// up may still write there. A shared one stays where it is and returns another handle of it. When it cannot move, it
+  /// cannot be used any more.
   Result<xrt::bo> Move();
 
  private:
@@ -141,6 +144,7 @@ class XrtBuffer final : public DeviceBuffer {
   xrt::bo memory_;
   uint64_t address_ = 0;
   const bool shared_;
+  bool lost_ = false;
 };
 
 /// A program on the device; shared by its lanes.

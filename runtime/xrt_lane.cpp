@@ -120,7 +120,7 @@ class XrtLane final : public Lane {
       ++board_.errors;
       // XRT takes this run for started: it is not used again.
       slot_->may_finish = false;
-      board_.Bury({std::move(slot_), {}, program_});
+      board_.Bury({program_, std::move(slot_), {}});
       return std::move(started).failure();
     }
     ++board_.launches;
@@ -273,7 +273,7 @@ class XrtLane final : public Lane {
       return Fail(outcome, LaunchState::kDeviceError,
                   {"no unit of the overlay began the launch: all are busy with earlier ones, of this or another "
                    "process, or hang",
-                   std::string("xquery says who uses the device") + kReset});
+                   std::string("fuser -v /dev/dri/renderD* says who uses the device") + kReset});
     }
     auto status = launch::ReadStatusPage(page());
     if (end == End::kLost) {
@@ -291,7 +291,7 @@ class XrtLane final : public Lane {
 
   /// The launch may still run: its memory is left to it, and this lane and the requests get other.
   Status Abandon(std::span<const DeviceRequest* const> requests) {
-    XrtGrave grave{std::move(slot_), {}, program_};
+    XrtGrave grave{program_, std::move(slot_), {}};
     std::vector<DeviceBuffer*> moved;
     Status result;
     for (const DeviceRequest* request : requests) {

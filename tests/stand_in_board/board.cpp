@@ -159,6 +159,7 @@ void Board::Load(const axlf* image) {
   if (!config.ok()) Fail(EINVAL, "USER_METADATA: " + config.failure().ToString());
   StopUnits();
   config_ = std::move(config).value();
+  ++generation_;
   std::copy_n(image->m_header.uuid, uuid_.size(), uuid_.begin());
 
   if (memory_ != nullptr) ::munmap(memory_, memory_bytes_);
@@ -251,8 +252,9 @@ uint64_t Board::Allocate(uint32_t bank, uint64_t bytes) {
   throw std::bad_alloc();
 }
 
-void Board::Release(uint64_t address, uint64_t bytes, uint64_t epoch) {
+void Board::Release(uint64_t address, uint64_t bytes, uint64_t epoch, uint64_t generation) {
   const std::lock_guard lock(mutex_);
+  if (generation != generation_) return;
   bytes = RoundUp(bytes);
   if (epoch == epoch_) {
     --counts_.buffers;
@@ -433,9 +435,11 @@ void Board::Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_byt
 ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
   const Clock::time_point begin = Clock::now();
   const Launch launch(unit.registers);
-  const std::span<uint8_t> page = Memory(launch.status, launch::kStatusPageBytes);
+  const std::span<uint8_t> page = unit.page;
+  const auto show_page = [&] { CopyTo(launch.status, page.data(), page.size()); };
   if (launch.count == 0) {
     const Status status = unit.machine.Identify(page);
+    show_page();
     return status.ok() ? ERT_CMD_STATE_COMPLETED : ERT_CMD_STATE_ERROR;
   }
   const std::optional<Fault> fault = TakeFault(true);
@@ -493,6 +497,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
       return ERT_CMD_STATE_ABORT;
     }
     simulator::WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
+    show_page();
     std::optional<Clock::time_point> end;
     if (fault == Fault::kStall) {
       const std::chrono::duration<double> limit(launch.cycle_limit == 0 ? 3600 : limit_seconds);
@@ -510,8 +515,13 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
     }
     const Trap trap = unit.abort ? Trap::kAbort : Trap::kCycleLimit;
     simulator::WriteStatusState(page, launch::State::kTrapped, trap, 0, launch.cycle_limit);
+    show_page();
     return ERT_CMD_STATE_COMPLETED;
   }
+  // The head comes first, as on hardware; then the rest.
+  simulator::WriteStatusHead(page, unit.machine.config());
+  simulator::WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
+  show_page();
   const Status status = unit.machine.Run(*prepared.step, table, run);
   Occupy(begin, launch.count, dram_bytes);
   (void)status;  // on the status page, as on a board
@@ -525,6 +535,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
       break;
     }
   }
+  show_page();
   if (fault == Fault::kLostCompletion) {
     WaitForRepair(unit, std::nullopt);
     return ERT_CMD_STATE_TIMEOUT;

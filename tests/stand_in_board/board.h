@@ -101,10 +101,12 @@ class Board {
   void Load(const axlf* image);
   void CheckAlive(uint64_t epoch) const;
   uint64_t epoch() const { return epoch_; }
+  uint64_t generation() const { return generation_; }
   void OpenContext(const unsigned char* uuid, unsigned unit, bool shared);
   void CloseContext(unsigned unit, uint64_t epoch);
   uint64_t Allocate(uint32_t bank, uint64_t bytes);
-  void Release(uint64_t address, uint64_t bytes, uint64_t epoch);
+  /// `generation`: when it was allocated; with another xclbin come other banks.
+  void Release(uint64_t address, uint64_t bytes, uint64_t epoch, uint64_t generation);
   /// Board memory; throws where there is none.
   std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
   /// Copies between board and host.
@@ -130,6 +132,7 @@ class Board {
   struct Unit {
     explicit Unit(const HardwareConfig& config) : machine(config) {}
     simulator::Machine machine;
+    std::array<uint8_t, launch::kStatusPageBytes> page{};    ///< copied to board memory when it changes
     std::map<uint64_t, std::unique_ptr<Prepared>> prepared;  ///< by address of the image
     std::mutex mutex;
     std::condition_variable wake;
@@ -167,6 +170,7 @@ class Board {
   std::deque<std::pair<Fault, uint32_t>> faults_;
   std::atomic<uint32_t> faults_happened_{0};
   std::atomic<uint64_t> epoch_{0};
+  std::atomic<uint64_t> generation_{0};
   std::atomic<bool> removed_{false};
   Clock::time_point dram_free_{};
 };

@@ -36,7 +36,7 @@ struct Buffer {
     if (host != nullptr || (flags & XCL_BO_FLAGS_DEV_ONLY) != 0) return;
     void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
-      if (address != kNoAddress) Board::Get().Release(address, bytes, epoch);
+      if (address != kNoAddress) Board::Get().Release(address, bytes, epoch, generation);
       throw std::bad_alloc();
     }
     host = mapped;
@@ -45,7 +45,7 @@ struct Buffer {
   Buffer(const Buffer&) = delete;
   ~Buffer() {
     if (own) ::munmap(host, bytes);
-    if (address != kNoAddress) Board::Get().Release(address, bytes, epoch);
+    if (address != kNoAddress) Board::Get().Release(address, bytes, epoch, generation);
   }
 
   size_t bytes;
@@ -54,6 +54,7 @@ struct Buffer {
   bool own = false;
   uint64_t address = kNoAddress;
   uint64_t epoch = Board::Get().epoch();
+  uint64_t generation = Board::Get().generation();
 };
 
 /// Buffers exported as file descriptors, in this process only; known by inode, so that a duplicate is the same.
