@@ -15,8 +15,8 @@ bool CanPack(const Layer& layer, int32_t input, const OverlayTensor& in, const H
   const bool plain = layer.kind == LayerKind::kConv && layer.phases.empty() && layer.source.empty() &&
                      layer.groups == 1 && layer.cell_h == 1 && layer.cell_w == 1 && layer.dilation_w == 1 &&
                      layer.input_b == kNone && layer.fill.value_or(in.zero_point) == in.zero_point;
-  return plain && layer.input == input && in.channels * 2 <= config.channels && layer.kernel_w > 1 && in.channel_map.empty() &&
-         !(layer.out.residual && layer.out.residual->tensor == input);
+  return plain && layer.input == input && in.channels * 2 <= config.channels && layer.kernel_w > 1 &&
+         in.channel_map.empty() && !(layer.out.residual && layer.out.residual->tensor == input);
 }
 
 /// How the taps of a kernel's row lie in words: `taps` neighbouring pixels in a word. Either the words of neighbouring
