@@ -18,7 +18,8 @@ using StageObserver = std::function<void(const std::string& stage, const std::fu
 
 struct CompileOptions {
   HardwareConfig config;
-  /// 0: no fusion, every tensor through DRAM. 1: tensors stay on chip. 2 and 3: fusion too. Results are equal.
+  /// 0: no fusion, every tensor through DRAM. 1: tensors stay on chip. 2: fusion, groups of layers in strips by search;
+  /// 3: a longer search. Results are equal.
   int optimization = 2;
   TilingLimits tiling;
   StageObserver observer;  ///< may be empty

@@ -10,8 +10,8 @@ namespace {
 /// The fields that Conv, Depthwise and Pool share.
 template <typename Window>
 void SetWindow(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, const RowWork& work, Window* w) {
-  const InputSpan cols = MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w,
-                                       layer.pad_left, in.width);
+  const InputSpan cols =
+      MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w, layer.pad_left, in.width);
   assert(work.rows.count != 0 && cols.count != 0);
   w->src = work.src.addr + cols.first;
   w->src_row_pitch = work.src.row_pitch;

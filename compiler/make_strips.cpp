@@ -148,8 +148,9 @@ class Maker {
       size_t work;
     };
     std::vector<Last> order;
-    s_.stream = s_.strips == 1 || (s_.works.size() == 1 && Info(s_.works[0]).engine == kConv &&
-                                   Info(s_.works[0]).weight_bytes > uint64_t{c_.config.weight_rows} * c_.config.weight_row_bytes());
+    s_.stream = s_.strips == 1 ||
+                (s_.works.size() == 1 && Info(s_.works[0]).engine == kConv &&
+                 Info(s_.works[0]).weight_bytes > uint64_t{c_.config.weight_rows} * c_.config.weight_row_bytes());
     for (size_t i = 0; i < s_.works.size(); ++i) {
       const Strips::Work& w = s_.works[i];
       const StripLayer& info = Info(w);
@@ -396,8 +397,7 @@ class Maker {
         if (c_.live[static_cast<size_t>(in)].last >= s_.last || x.constant != nullptr) continue;
         if (info.operands[0].root == in && LayerOf(w).kind == LayerKind::kConv) continue;
         if (info.operands.size() > 1 && info.operands[0].root == info.operands[1].root) continue;
-        const bool taken =
-            std::any_of(s_.same.begin(), s_.same.end(), [&](const auto& p) { return p.second == in; });
+        const bool taken = std::any_of(s_.same.begin(), s_.same.end(), [&](const auto& p) { return p.second == in; });
         if (!taken) s_.same.emplace_back(out, in);
         break;
       }

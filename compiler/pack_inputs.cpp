@@ -10,13 +10,13 @@ bool Reads(const Layer& layer, int32_t tensor) {
          (layer.out.residual && layer.out.residual->tensor == tensor);
 }
 
-/// A convolution that pays packed: fewer array steps for each row of its kernel.
-bool CanPack(const Layer& layer, const OverlayTensor& in, const HardwareConfig& config) {
+/// A convolution of `input` and nothing else that pays packed: fewer array steps for each row of its kernel.
+bool CanPack(const Layer& layer, int32_t input, const OverlayTensor& in, const HardwareConfig& config) {
   const bool plain = layer.kind == LayerKind::kConv && layer.phases.empty() && layer.source.empty() &&
                      layer.groups == 1 && layer.cell_h == 1 && layer.cell_w == 1 && layer.dilation_w == 1 &&
                      layer.input_b == kNone && layer.fill.value_or(in.zero_point) == in.zero_point;
-  return plain && in.channels * 2 <= config.channels && layer.kernel_w > 1 && in.channel_map.empty() &&
-         !(layer.out.residual && layer.out.residual->tensor == layer.input);
+  return plain && layer.input == input && in.channels * 2 <= config.channels && layer.kernel_w > 1 &&
+         in.channel_map.empty() && !(layer.out.residual && layer.out.residual->tensor == input);
 }
 
 /// How the taps of a kernel's row lie in words: `taps` neighbouring pixels in a word. Either the words of neighbouring
@@ -113,7 +113,7 @@ void PackInputs(const HardwareConfig& config, Partition* partition) {
     });
     if (same_place != 1) continue;
     const bool all = std::all_of(partition->layers.begin(), partition->layers.end(), [&](const Layer& layer) {
-      return !Reads(layer, input) || CanPack(layer, in, config);
+      return !Reads(layer, input) || CanPack(layer, input, in, config);
     });
     if (!all) continue;
     for (Layer& layer : partition->layers) {

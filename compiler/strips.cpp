@@ -234,8 +234,8 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
         const bool first = kh0 == 0 && ig0 == 0;
         const bool last = kh0 + khn == layer.kernel_h && ig0 + ign == info.in_groups;
         RowWork part = chunk;
-        part.rows = MakeInputSpan(whole.y0, whole.yn, kh0, khn, layer.stride_h, layer.dilation_h, layer.pad_top,
-                                  in.height);
+        part.rows =
+            MakeInputSpan(whole.y0, whole.yn, kh0, khn, layer.stride_h, layer.dilation_h, layer.pad_top, in.height);
         part.src.addr += ig0 * part.src.plane_pitch + (part.rows.first - whole.rows.first) * part.src.row_pitch;
         part.in_groups = ign;
         Conv c = ConvOf(layer, in, out, part);

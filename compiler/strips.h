@@ -41,7 +41,7 @@ class StripContext {
   const Partition& partition;
   const HardwareConfig& config;
   std::vector<StripLayer> layers;
-  std::vector<LiveRange> live;  ///< by root
+  std::vector<LiveRange> live;       ///< by root
   std::vector<bool> viewed_in_part;  ///< roots that views cut in rows or columns, or reshape
 
   const OverlayTensor& tensor(int32_t i) const { return partition.tensors[static_cast<size_t>(i)]; }
@@ -93,7 +93,7 @@ struct Strips {
   std::vector<Event> events;
   /// Weights come anew for each strip, in segments of some output groups, instead of staying in the ring for all.
   bool stream = false;
-  std::vector<uint32_t> chunk_groups;             ///< by work: output groups of a weight segment
+  std::vector<uint32_t> chunk_groups;  ///< by work: output groups of a weight segment
   /// By work: kernel rows and input groups of a segment; fewer than all: sums in parts, for weights of which even one
   /// output group is much of the ring.
   std::vector<std::pair<uint32_t, uint32_t>> sum_parts;
@@ -110,7 +110,8 @@ struct Strips {
 using OnChipQuery = std::function<bool(int32_t root)>;
 
 /// The best strips of layers [first, last) with the given rows of the last layer's result; nullopt when there are none
-/// in `free_words` (negative: as long as results that take their operands' places make up for it). Tensors that live only inside and are not on chip get buffers.
+/// in `free_words` (negative: as long as results that take their operands' places make up for it). Tensors that live
+/// only inside and are not on chip get buffers.
 std::optional<Strips> MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
                                  const OnChipQuery& on_chip, int64_t free_words);
 

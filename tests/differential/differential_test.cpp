@@ -142,6 +142,45 @@ TEST(Differential, RandomGraphs) {
   CheckSeeds(RandomGraph, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
+/// Activation memory so small that groups of layers are computed strip by strip, with buffers that come round: on
+/// several such configurations, searched for briefly and at length.
+TEST(Differential, Strips) {
+  int in_strips = 0;
+  const auto seeds = Seeds(5000000, 400);
+  for (const uint64_t seed : seeds) {
+    const Graph graph = RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Results want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    CompileOptions options;
+    options.config = Tiny();
+    options.config.activation_rows = 64 + 16 * static_cast<uint32_t>(seed % 5);
+    options.config.weight_rows = 256 << seed % 3;
+    options.optimization = 2 + static_cast<int>(seed % 2);
+    bool strips = false;
+    options.observer = [&](const std::string& stage, const std::function<std::string()>& text) {
+      if (stage != "tile") return;
+      const std::string tiles = text();
+      for (size_t at = tiles.find("strips "); at != std::string::npos; at = tiles.find("strips ", at + 1)) {
+        const size_t count = tiles.find(": ", at) + 2;
+        strips = strips || std::atoi(tiles.c_str() + count) > 1;
+      }
+    };
+    auto program = compiler::Compile(graph, options);
+    if (!program.ok()) continue;
+    in_strips += strips ? 1 : 0;
+    const Results got = program->cpu_steps.empty()
+                            ? Results{RunProgram(*program, inputs, 3, &error), {}}
+                            : RunInRuntime(std::make_shared<const Program>(*std::move(program)), inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    ASSERT_EQ(Difference(got, want), "") << "XRUN_SEED=" << seed;
+  }
+  if (seeds.size() > 100) {
+    EXPECT_GE(in_strips, static_cast<int>(seeds.size()) / 8);
+  }
+}
+
 TEST(Differential, RandomDetours) {
   const auto seeds = Seeds(1000000, 400);
   CheckSeeds(RandomDetours, seeds, static_cast<int>(seeds.size()) / 5);

@@ -70,10 +70,9 @@ std::string Text(const std::vector<Roofline>& rows) {
   for (const Roofline& r : rows) {
     table.AddRow({r.network, r.arch, Fixed(static_cast<double>(r.bounds.macs) / 1e6, 0), Fixed(r.fps, 1),
                   Fixed(r.fps_at_70, 1), Fixed(r.fps_at_100, 1), Fixed(r.bound_fps, 0),
-                  tools::FormatPercent(r.bound_fps == 0 ? 0 : r.fps / r.bound_fps, 0),
-                  Fixed(r.latency_ms, 2) + " ms", tools::FormatCount(static_cast<int64_t>(r.cycles)),
-                  tools::FormatPercent(r.array_busy / r.cycles, 0), tools::FormatPercent(r.vector_busy / r.cycles, 0),
-                  tools::FormatBytes(r.dram_bytes),
+                  tools::FormatPercent(r.bound_fps == 0 ? 0 : r.fps / r.bound_fps, 0), Fixed(r.latency_ms, 2) + " ms",
+                  tools::FormatCount(static_cast<int64_t>(r.cycles)), tools::FormatPercent(r.array_busy / r.cycles, 0),
+                  tools::FormatPercent(r.vector_busy / r.cycles, 0), tools::FormatBytes(r.dram_bytes),
                   Fixed(static_cast<double>(r.dram_bytes) / static_cast<double>(r.bounds.compulsory_bytes), 2) + "x",
                   std::to_string(r.cpu_nodes), Fixed(r.compile_seconds, 1) + " s"});
   }
@@ -144,6 +143,7 @@ int main(int argc, char** argv) {
                      .c_str(),
                  stdout);
     }
-    return tool.WriteJson({{"kind", "modelled"}, {"requests_per_launch", tools::kThroughputRequests}, {"networks", list}});
+    return tool.WriteJson(
+        {{"kind", "modelled"}, {"requests_per_launch", tools::kThroughputRequests}, {"networks", list}});
   });
 }

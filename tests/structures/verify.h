@@ -13,7 +13,7 @@ namespace xrun::structures {
 struct Quantized {
   compiler::Graph graph;
   testing::Tensors input, want;
-  std::string oracle_error;  ///< why `want` is empty
+  std::string oracle_error;                         ///< why `want` is empty
   double quantize_seconds = 0, oracle_seconds = 0;  ///< the first: generating included
 };
 /// Generates a structure and quantizes it, with ranges from synthetic pictures.

@@ -219,6 +219,11 @@ TEST(IsaProgram, StructureIsChecked) {
       {"tensor 1 'y': crosses to the overlay and is not int8",
        [](Program& p) { p.tensors[1].type = ElementType::kInt32; }},
       {"its layout has 64 elements, its shape 32", [](Program& p) { p.overlay_steps[0].outputs[0].layout.batch = 2; }},
+      {"its layout is dense but has groups or a channel map",
+       [](Program& p) {
+         p.overlay_steps[0].outputs[0].layout.dense = true;
+         p.overlay_steps[0].outputs[0].layout.groups = 2;
+       }},
       {"its layout has a dimension of 0", [](Program& p) { p.overlay_steps[0].outputs[0].layout.groups = 0; }},
       {"its layout is larger than", [](Program& p) { p.overlay_steps[0].outputs[0].layout.groups = UINT32_MAX; }},
       {"its layout has 9 channels in 1 groups of 8",

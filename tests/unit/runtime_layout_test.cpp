@@ -60,6 +60,30 @@ TEST(Layout, FollowsTheFormulaForRandomShapes) {
   }
 }
 
+TEST(Layout, DenseIsPixelAfterPixel) {
+  BufferLayout l;
+  l.batch = 2;
+  l.channels = 3;
+  l.height = 2;
+  l.width = 5;
+  l.dense = true;
+  const HardwareConfig config;
+  ASSERT_EQ(l.Word(config), 3U);
+  ASSERT_EQ(l.Bytes(config), 60U);
+  std::vector<int8_t> model(60);
+  std::iota(model.begin(), model.end(), int8_t{0});
+  std::vector<uint8_t> packed(60, 0xAA);
+  Pack(l, l.Word(config), model.data(), packed.data());
+  for (size_t n = 0; n < 2; ++n) {
+    for (size_t pixel = 0; pixel < 10; ++pixel) {
+      for (size_t c = 0; c < 3; ++c) ASSERT_EQ(packed[(n * 10 + pixel) * 3 + c], n * 30 + c * 10 + pixel);
+    }
+  }
+  std::vector<int8_t> back(60);
+  Unpack(l, l.Word(config), packed.data(), back.data());
+  EXPECT_EQ(back, model);
+}
+
 TEST(Quantize, IsQuantizeLinear) {
   std::mt19937 random(3);
   std::uniform_real_distribution<float> values(-40.0F, 40.0F);
