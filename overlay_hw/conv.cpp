@@ -285,10 +285,10 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
         }
         feed.last = ends;
         Step(chain, feed);
-        if (ends) HW_COUNT(counts.EndArray(0));
-        if (HasResults(chain))
-          Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
       }
+      HW_COUNT(counts.EndArray(0));
+      while (HasResults(chain))
+        Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
     }
     row += x.kernel_h * x.kernel_w * x.ic_groups;
   }
@@ -297,9 +297,9 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
     HW_PIPELINE
     HW_FIXED();
     Step(chain, feed);
-    if (HasResults(chain))
-      Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
   }
+  while (HasResults(chain))
+    Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
   FlushLine(result, stage.write);
 }
 
