@@ -287,8 +287,10 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
         Step(chain, feed);
       }
       HW_COUNT(counts.EndArray(0));
-      while (HasResults(chain))
-        Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
+      for (uint32_t i = 0; i < kPP; ++i) {
+        if (HasResults(chain))
+          Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
+      }
     }
     row += x.kernel_h * x.kernel_w * x.ic_groups;
   }
@@ -298,8 +300,10 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
     HW_FIXED();
     Step(chain, feed);
   }
-  while (HasResults(chain))
-    Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
+  for (uint32_t i = 0; i < kPP; ++i) {
+    if (HasResults(chain))
+      Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
+  }
   FlushLine(result, stage.write);
 }
 
