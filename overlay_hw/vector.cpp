@@ -96,36 +96,28 @@ struct Engine {
   uint32_t count_row;
 };
 
-struct Ports {
-  ActivationPort& read0;
-  ActivationPort& read1;
-  ActivationPort& read2;
-  ActivationPort& result;
-  VectorPort& parameters;
-  VectorPartialPort& partial_read;
-  VectorPartialPort& partial_write;
-};
-
-void ReadSlot(Ports& ports, Engine& e, const Window& x, const Columns& columns, uint32_t s, int32_t iy, uint32_t base) {
+void ReadSlot(ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, Engine& e, const Window& x,
+              const Columns& columns, uint32_t s, int32_t iy, uint32_t base) {
   if (s == 0) {
-    ReadRowWords<1>(ports.read0, e.slot[0], x, columns, iy, base);
+    ReadRowWords<1>(read0, e.slot[0], x, columns, iy, base);
   } else if (s == 1) {
-    ReadRowWords<2>(ports.read1, e.slot[1], x, columns, iy, base);
+    ReadRowWords<2>(read1, e.slot[1], x, columns, iy, base);
   } else {
-    ReadRowWords<3>(ports.read2, e.slot[2], x, columns, iy, base);
+    ReadRowWords<3>(read2, e.slot[2], x, columns, iy, base);
   }
 }
 /// A block too wide for the row buffers: one tap's word, a line access each.
-void ReadOne(Ports& ports, Engine& e, uint32_t s, uint32_t address, Word& word) {
+void ReadOne(ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, Engine& e, uint32_t s,
+             uint32_t address, Word& word) {
   const uint32_t at[1] = {address};
   Word words[1];
   e.slot[s].row = -1;
   if (s == 0) {
-    ReadWords<1>(ports.read0, e.slot[0].client, at, 1, words);
+    ReadWords<1>(read0, e.slot[0].client, at, 1, words);
   } else if (s == 1) {
-    ReadWords<2>(ports.read1, e.slot[1].client, at, 1, words);
+    ReadWords<2>(read1, e.slot[1].client, at, 1, words);
   } else {
-    ReadWords<3>(ports.read2, e.slot[2].client, at, 1, words);
+    ReadWords<3>(read2, e.slot[2].client, at, 1, words);
   }
   word = words[0];
 }
@@ -166,8 +158,8 @@ struct BlockSums {
 };
 
 /// The multiplier steps and window reads of one block.
-void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy, uint32_t ox, uint32_t count,
-          BlockSums& sums) {
+void Taps(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, VectorPort& parameters,
+          Engine& e, uint32_t plane, uint32_t oy, uint32_t ox, uint32_t count, BlockSums& sums) {
   const Columns columns = ColumnsOf(x, ox, count);
   const bool shared = x.out_w == 1;  // the lanes share the taps of one pixel
   sums.rows_inside = 0;
@@ -184,7 +176,7 @@ void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy,
     const uint32_t base = plane + static_cast<uint32_t>(iy) * x.src_row_pitch;
     if (row_inside) {
       ++sums.rows_inside;
-      if (columns.fits) ReadSlot(ports, e, x, columns, slot, iy, base);
+      if (columns.fits) ReadSlot(read0, read1, read2, e, x, columns, slot, iy, base);
     }
     for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
       HW_PIPELINE
@@ -195,7 +187,7 @@ void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy,
         if (tap < kTapRows) {
           weight = e.parameters.weights[tap];
         } else {
-          ReadVectorRow(ports.parameters, e.weight_row + tap, weight);
+          ReadVectorRow(parameters, e.weight_row + tap, weight);
         }
       }
       ++tap;
@@ -209,7 +201,7 @@ void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy,
         if (kh == 0 && column_inside) ++sums.columns_inside[v];
         Word word;
         if (inside && columns.fits) word = e.slot[slot].word[static_cast<uint32_t>(ix) % kRowWords];
-        if (inside && !columns.fits) ReadOne(ports, e, slot, base + static_cast<uint32_t>(ix), word);
+        if (inside && !columns.fits) ReadOne(read0, read1, read2, e, slot, base + static_cast<uint32_t>(ix), word);
         Tap(x, inside, word, weight, e.parameters.records, sums.acc[shared ? dealt : v]);
       }
       if (shared) {  // taps are dealt to the lanes as they come; a full deal, or the last, is a multiplier step
@@ -235,7 +227,7 @@ void Taps(const Window& x, Ports& ports, Engine& e, uint32_t plane, uint32_t oy,
   }
 }
 
-uint32_t CountMultiplier(const Window& x, Ports& ports, Engine& e, uint32_t rows, uint32_t columns) {
+uint32_t CountMultiplier(const Window& x, VectorPort& parameters, Engine& e, uint32_t rows, uint32_t columns) {
   const uint32_t at = ((rows - 1) * x.kernel_w + HW_MUTATE(24, columns - 1, columns)) * 4;
   uint32_t packed = 0;
   for (uint32_t i = 0; i < 4; ++i) {
@@ -246,7 +238,7 @@ uint32_t CountMultiplier(const Window& x, Ports& ports, Engine& e, uint32_t rows
     } else {
       Word word;
       HW_FIXED();
-      ReadVectorRow(ports.parameters, e.count_row + (at + i) / kCP, word);
+      ReadVectorRow(parameters, e.count_row + (at + i) / kCP, word);
       byte = static_cast<uint8_t>(word.lane[(at + i) % kCP]);
     }
     packed |= byte << (8 * i);
@@ -255,12 +247,12 @@ uint32_t CountMultiplier(const Window& x, Ports& ports, Engine& e, uint32_t rows
 }
 
 /// One result: accumulators of a pixel to the word that is written.
-void Finish(const Window& x, Ports& ports, Engine& e, const BlockSums& sums, uint32_t v, Word& word) {
+void Finish(const Window& x, VectorPort& parameters, Engine& e, const BlockSums& sums, uint32_t v, Word& word) {
   const uint32_t columns = sums.columns_inside[v], rows = sums.rows_inside;
   uint32_t m = x.m, shift = x.shift;
   const bool some = rows != 0 && columns != 0;
   if (x.per_count && some) {
-    const uint32_t packed = CountMultiplier(x, ports, e, rows, columns);
+    const uint32_t packed = CountMultiplier(x, parameters, e, rows, columns);
     m = packed & 0xFFFFFFU;
     shift = packed >> 24 & 0x3FU;
   }
@@ -285,23 +277,25 @@ void Finish(const Window& x, Ports& ports, Engine& e, const BlockSums& sums, uin
   }
 }
 
-void RunWindow(const Window& x, Ports& ports, Engine& e) {
+void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2,
+               ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
+               VectorPartialPort& partial_write, Engine& e) {
   for (uint32_t s = 0; s < 3; ++s) StartLines(e.slot[s].client);
   StartLines(e.write);
   uint32_t row = x.params;
   if (x.table) {
-    LoadTable(ports.parameters, row, e.parameters.table);
+    LoadTable(parameters, row, e.parameters.table);
     row += kVectorTableRows;
   }
   e.count_row = row;
-  if (x.per_count) LoadCounts(x, ports.parameters, row, e.parameters);
+  if (x.per_count) LoadCounts(x, parameters, row, e.parameters);
   uint32_t plane = x.src, plane_to = x.dst, entry = x.partial;
   for (uint32_t g = 0; g < x.groups; ++g) {
     HW_VITIS(loop_tripcount min = 1 max = 4095)
     uint32_t rows = 0;
     if (x.kind == kDepthwise) {
       e.weight_row = row + (x.keep ? 0 : kRecordBytes);
-      rows = LoadGroup(x, ports.parameters, row, e.parameters) - row;
+      rows = LoadGroup(x, parameters, row, e.parameters) - row;
       row += rows;
     }
     HW_COUNT(counts.BeginGroup(rows));
@@ -324,7 +318,7 @@ void RunWindow(const Window& x, Ports& ports, Engine& e) {
             sums.acc[v].lane[c] = start;
           }
         }
-        Taps(x, ports, e, plane, oy, ox, count, sums);
+        Taps(x, read0, read1, read2, parameters, e, plane, oy, ox, count, sums);
         uint32_t to[kVP];
         Word words[kVP];
         for (uint32_t v = 0; v < count; ++v) {
@@ -333,18 +327,18 @@ void RunWindow(const Window& x, Ports& ports, Engine& e) {
           if (x.accumulate) {
             HW_ITERATION(5);
             Accumulators before;
-            ReadVectorPartial(ports.partial_read, entry + v, before);
+            ReadVectorPartial(partial_read, entry + v, before);
             Join(x, before, sums.acc[v]);
           }
           if (x.keep) {
             HW_ITERATION(4);
-            WriteVectorPartial(ports.partial_write, entry + v, sums.acc[v]);
+            WriteVectorPartial(partial_write, entry + v, sums.acc[v]);
           } else {
-            Finish(x, ports, e, sums, v, words[v]);
+            Finish(x, parameters, e, sums, v, words[v]);
           }
           to[v] = plane_to + oy * x.dst_row_pitch + ox + v;
         }
-        if (!x.keep) WriteWords<4>(ports.result, e.write, to, count, words);
+        if (!x.keep) WriteWords<4>(result, e.write, to, count, words);
         entry += count;
         HW_COUNT(counts.EndBlock());
       }
@@ -353,7 +347,7 @@ void RunWindow(const Window& x, Ports& ports, Engine& e) {
     plane_to += x.dst_plane_pitch;
   }
   HW_COUNT(counts.EndGroups());
-  FlushLine(ports.result, e.write);
+  FlushLine(result, e.write);
 }
 
 /// Stages: 0 operand a, 1 operand b, 2 the result, side by side for each row.
@@ -467,18 +461,17 @@ Trap ExecuteVector(const InstructionWord& word, ActivationPort& read0, Activatio
                    ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
                    VectorPartialPort& partial_write) {
   Engine e;
-  Ports ports = {read0, read1, read2, result, parameters, partial_read, partial_write};
   switch (static_cast<Opcode>(OpcodeOf(word))) {
     case Opcode::kDepthwise: {
       ::xrun::Depthwise x;
       Decode(word, x);
-      RunWindow(WindowOf(x), ports, e);
+      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write, e);
       break;
     }
     case Opcode::kPool: {
       ::xrun::Pool x;
       Decode(word, x);
-      RunWindow(WindowOf(x), ports, e);
+      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write, e);
       break;
     }
     case Opcode::kElementwise: {

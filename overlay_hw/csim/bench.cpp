@@ -76,20 +76,17 @@ class ConfigBench : public csim::Bench {
     c.partial.resize(size_t{kPartialEntries} * kPP * kCP);
     c.partial_sum.resize(size_t{kPartialEntries} * kPP);
     c.vector_partial.resize(size_t{kVectorPartialEntries} * kCP);
-    Word word;
     for (uint32_t a = 0; a < kActivationWords; ++a) {
-      for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->activations.data[a % kBanks][p][a / kBanks], p, word);
-      for (uint32_t i = 0; i < kCP; ++i) c.activations[a * kCP + i] = word.lane[i];
+      for (uint32_t p = 0; p < kParts; ++p)
+        Bytes(m_->activations.data[a % kBanks][p][a / kBanks], p, &c.activations[a * kCP]);
     }
     for (uint32_t r = 0; r < kWeightRows; ++r) {
       for (uint32_t oc = 0; oc < kCP; ++oc) {
-        for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->ring.data[oc][p][r], p, word);
-        for (uint32_t i = 0; i < kCP; ++i) c.ring[(r * kCP + oc) * kCP + i] = word.lane[i];
+        for (uint32_t p = 0; p < kParts; ++p) Bytes(m_->ring.data[oc][p][r], p, &c.ring[(r * kCP + oc) * kCP]);
       }
     }
     for (uint32_t r = 0; r < kVectorRows; ++r) {
-      for (uint32_t p = 0; p < kParts; ++p) Unpack(m_->vector.data[p][r], p, word);
-      for (uint32_t i = 0; i < kCP; ++i) c.vector[r * kCP + i] = word.lane[i];
+      for (uint32_t p = 0; p < kParts; ++p) Bytes(m_->vector.data[p][r], p, &c.vector[r * kCP]);
     }
     for (uint32_t e = 0; e < kPartialEntries; ++e) {
       for (uint32_t l = 0; l < kPP; ++l) {
@@ -163,6 +160,12 @@ class ConfigBench : public csim::Bench {
   }
 
  private:
+  /// The bytes of part `p` to the word at `word`.
+  static void Bytes(const Part& part, uint32_t p, int8_t* word) {
+    const uint64_t bits = part.to_uint64();
+    for (uint32_t i = 0; i < kPartBytes; ++i)
+      word[p * kPartBytes + i] = static_cast<int8_t>(static_cast<uint8_t>(bits >> (8 * i)));
+  }
   static InstructionWord WordFrom(const uint64_t* bits) {
     InstructionWord word;
     for (int i = 0; i < kInstructionWords; ++i) word.part[i] = bits[i];

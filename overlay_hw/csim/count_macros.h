@@ -4,10 +4,10 @@
 // What engines say to C-sim's counters and mutation tests; nothing at all in hardware.
 
 #ifdef XRUN_HW_BARE
-#define HW_ITERATION(s)
-#define HW_FIXED()
-#define HW_END_UNIT()
-#define HW_COUNT(statement)
+#define HW_ITERATION(s) static_cast<void>(0)
+#define HW_FIXED() static_cast<void>(0)
+#define HW_END_UNIT() static_cast<void>(0)
+#define HW_COUNT(statement) static_cast<void>(0)
 #else
 #include "overlay_hw/csim/counts.h"
 /// An iteration of a stage's loop: one cycle.

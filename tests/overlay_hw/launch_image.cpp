@@ -20,39 +20,53 @@ uint64_t BufferAt(size_t request, size_t reg) {
   return kBuffersAt + (request * kBaseRegisters + reg) * kBufferDistance;
 }
 
-}  // namespace
-
-LaunchImage::LaunchImage(const Program& program, const OverlayStep& step, std::vector<RequestBuffers>& requests)
-    : weights_(program.weights.begin(), program.weights.end()), requests_(requests) {
-  image_.resize(launch::kImageHeaderBytes);
-  Put(image_, 0, launch::kImageMagic);
-  Put(image_, launch::kImageIsaMajor, kIsaMajor);
-  Put(image_, launch::kImageIsaMinor, kIsaMinor);
-  Put(image_, launch::kImageFingerprint, Fingerprint(program.config));
-  Put(image_, launch::kImageWeightBytes, uint64_t{weights_.size()});
-  Put(image_, launch::kImageStatusBytes, launch::kStatusPageBytes);
+/// The program image (isa/README.md, section 7).
+std::vector<uint8_t> ImageOf(const Program& program, const OverlayStep& step) {
+  std::vector<uint8_t> image(launch::kImageHeaderBytes);
+  Put(image, 0, launch::kImageMagic);
+  Put(image, launch::kImageIsaMajor, kIsaMajor);
+  Put(image, launch::kImageIsaMinor, kIsaMinor);
+  Put(image, launch::kImageFingerprint, Fingerprint(program.config));
+  Put(image, launch::kImageWeightBytes, uint64_t{program.weights.size()});
+  Put(image, launch::kImageStatusBytes, launch::kStatusPageBytes);
   for (size_t e = 0; e < kEngines; ++e) {
     const size_t entry = launch::kImageStreams + e * launch::kImageStreamBytes;
-    Put(image_, entry + launch::kStreamPrologue, static_cast<uint32_t>(step.prologue[e].size()));
-    Put(image_, entry + launch::kStreamBody, static_cast<uint32_t>(step.body[e].size()));
-    Put(image_, entry + launch::kStreamOffset, uint64_t{image_.size()});
+    Put(image, entry + launch::kStreamPrologue, static_cast<uint32_t>(step.prologue[e].size()));
+    Put(image, entry + launch::kStreamBody, static_cast<uint32_t>(step.body[e].size()));
+    Put(image, entry + launch::kStreamOffset, uint64_t{image.size()});
     for (const auto& words : {step.prologue[e], step.body[e]}) {
       for (const InstructionWord& word : words) {
         for (const uint64_t part : word) {
-          image_.resize(image_.size() + sizeof part);
-          Put(image_, image_.size() - sizeof part, part);
+          image.resize(image.size() + sizeof part);
+          Put(image, image.size() - sizeof part, part);
         }
       }
     }
   }
-  table_.resize(requests.size() * launch::kRequestBytes);
+  return image;
+}
+
+/// The request table; `at(request, register)` is a buffer's address.
+template <typename At>
+std::vector<uint8_t> TableOf(const std::vector<RequestBuffers>& requests, At&& at) {
+  std::vector<uint8_t> table(requests.size() * launch::kRequestBytes);
   for (size_t r = 0; r < requests.size(); ++r) {
     for (size_t i = 0; i < kBaseRegisters; ++i) {
-      const size_t at = r * launch::kRequestBytes + i * launch::kRequestRegisterBytes;
-      Put(table_, at, BufferAt(r, i));
-      Put(table_, at + 8, uint64_t{requests[r][i].size()});
+      const size_t entry = r * launch::kRequestBytes + i * launch::kRequestRegisterBytes;
+      Put(table, entry, uint64_t{at(r, i)});
+      Put(table, entry + 8, uint64_t{requests[r][i].size()});
     }
   }
+  return table;
+}
+
+}  // namespace
+
+LaunchImage::LaunchImage(const Program& program, const OverlayStep& step, std::vector<RequestBuffers>& requests)
+    : image_(ImageOf(program, step)),
+      weights_(program.weights.begin(), program.weights.end()),
+      table_(TableOf(requests, BufferAt)),
+      requests_(requests) {
   status_.assign(launch::kStatusPageBytes, 0xEE);
 }
 
@@ -72,6 +86,27 @@ const std::vector<uint8_t>& LaunchImage::Run(hw::csim::Bench& bench) {
   bench.Launch({kImageAt, kWeightsAt, kTableAt, kStatusAt, static_cast<uint32_t>(requests_.size())});
   beats_ = dram.beats_read + dram.beats_written;
   return status_;
+}
+
+uint64_t FlatLaunch::Place(uint64_t bytes) {
+  const uint64_t at = bytes_ + 24;
+  bytes_ = (at + bytes + 63) / 64 * 64;
+  return at;
+}
+
+FlatLaunch::FlatLaunch(const Program& program, const OverlayStep& step, const std::vector<RequestBuffers>& requests) {
+  const auto add = [&](std::vector<uint8_t> bytes) {
+    const uint64_t at = Place(bytes.size());
+    parts_.emplace_back(at, std::move(bytes));
+    return at;
+  };
+  program_ = add(ImageOf(program, step));
+  weights_ = add({program.weights.begin(), program.weights.end()});
+  for (const RequestBuffers& request : requests) {
+    for (const std::vector<uint8_t>& buffer : request) buffers_.push_back(add(buffer));
+  }
+  requests_ = add(TableOf(requests, [&](size_t r, size_t i) { return BufferAt(r, i); }));
+  status_ = Place(launch::kStatusPageBytes);
 }
 
 std::vector<RequestBuffers> RandomBuffers(const Program& program, const OverlayStep& step, size_t requests,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <random>
 
 #include "isa/footprint.h"
 #include "isa/timing.h"
@@ -38,16 +39,13 @@ void ExecuteReference(const Instruction& instruction, simulator::MachineState& s
       instruction);
 }
 
-/// The first difference of two equally long sequences.
-template <typename A, typename B>
-std::string Difference(const char* what, const A& hardware, const B& reference, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    if (hardware(i) != reference(i)) {
-      return std::string(what) + " " + std::to_string(i) + ": overlay " + std::to_string(hardware(i)) + ", reference " +
-             std::to_string(reference(i));
-    }
-  }
-  return "";
+/// The first difference of two equally long memories; empty where they are equal.
+template <typename T>
+std::string Difference(const char* what, const std::vector<T>& hardware, const std::vector<T>& reference) {
+  if (hardware == reference) return "";
+  const auto at = std::mismatch(hardware.begin(), hardware.end(), reference.begin());
+  return std::string(what) + " " + std::to_string(at.first - hardware.begin()) + ": overlay " +
+         std::to_string(*at.first) + ", reference " + std::to_string(*at.second);
 }
 
 }  // namespace
@@ -67,15 +65,23 @@ Lockstep::Lockstep(HardwareConfig config, std::unique_ptr<hw::csim::Bench> bench
 
 void Lockstep::Randomize(uint64_t seed) {
   RandomInstruction random(seed, config_);
-  const auto byte = [&] { return static_cast<int8_t>(random.Range(-128, 127)); };
+  std::mt19937_64 noise(seed);
+  const auto bytes = [&](auto& v, size_t n) {
+    v.resize(n);
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; ++i) {
+      if (i % 8 == 0) word = noise();
+      v[i] = static_cast<std::decay_t<decltype(v[0])>>(word >> (i % 8 * 8));
+    }
+  };
   const auto fill = [&](auto& v, size_t n, auto&& value) {
     v.resize(n);
     for (auto& x : v) x = value();
   };
   const uint32_t cp = config_.channels, pp = config_.pixels;
-  fill(contents_.activations, size_t{config_.activation_words()} * cp, byte);
-  fill(contents_.ring, size_t{config_.weight_rows} * config_.weight_row_bytes(), byte);
-  fill(contents_.vector, size_t{config_.vector_rows} * cp, byte);
+  bytes(contents_.activations, size_t{config_.activation_words()} * cp);
+  bytes(contents_.ring, size_t{config_.weight_rows} * config_.weight_row_bytes());
+  bytes(contents_.vector, size_t{config_.vector_rows} * cp);
   const auto sum = [&] { return random.Chance(2) ? random.S(INT32_MIN, INT32_MAX) : random.S(-200000, 200000); };
   fill(contents_.partial, size_t{config_.partial_entries} * pp * cp, sum);
   fill(contents_.partial_sum, size_t{config_.partial_entries} * pp, sum);
@@ -87,9 +93,10 @@ void Lockstep::Randomize(uint64_t seed) {
       random.Record(reinterpret_cast<uint8_t*>(memory->data() + at), odd);
     }
   }
-  for (auto& x : dram_) x = static_cast<uint8_t>(byte());
+  bytes(dram_, dram_.size());
   dram_reference_ = dram_;
   bench_->Put(contents_);
+  expected_ = contents_;
 
   for (size_t a = 0; a < config_.activation_words(); ++a) {
     for (size_t c = 0; c < cp; ++c) state_.activations[a * state_.lanes + c] = contents_.activations[a * cp + c];
@@ -107,35 +114,28 @@ void Lockstep::Randomize(uint64_t seed) {
 
 std::string Lockstep::Compare() {
   bench_->Get(contents_);
-  const uint32_t cp = config_.channels;
-  const size_t lanes = state_.lanes;
-  std::string difference = Difference(
-      "activation byte", [&](size_t i) { return int32_t{contents_.activations[i]}; },
-      [&](size_t i) { return int32_t{state_.activations[i / cp * lanes + i % cp]}; }, contents_.activations.size());
-  if (!difference.empty()) return difference;
-  difference = Difference(
-      "ring byte", [&](size_t i) { return static_cast<uint8_t>(contents_.ring[i]); },
-      [&](size_t i) { return state_.ring[i]; }, contents_.ring.size());
-  if (!difference.empty()) return difference;
-  difference = Difference(
-      "vector memory byte", [&](size_t i) { return static_cast<uint8_t>(contents_.vector[i]); },
-      [&](size_t i) { return state_.vector[i]; }, contents_.vector.size());
-  if (!difference.empty()) return difference;
-  difference = Difference(
-      "partial sum", [&](size_t i) { return contents_.partial[i]; },
-      [&](size_t i) { return state_.partial[i / cp * lanes + i % cp]; }, contents_.partial.size());
-  if (!difference.empty()) return difference;
-  difference = Difference(
-      "partial sum of x", [&](size_t i) { return contents_.partial_sum[i]; },
-      [&](size_t i) { return state_.partial_sum[i]; }, contents_.partial_sum.size());
-  if (!difference.empty()) return difference;
-  difference = Difference(
-      "vector partial sum", [&](size_t i) { return contents_.vector_partial[i]; },
-      [&](size_t i) { return state_.vector_partial[i / cp * lanes + i % cp]; }, contents_.vector_partial.size());
-  if (!difference.empty()) return difference;
-  if (dram_ == dram_reference_) return "";
-  return Difference(
-      "DRAM byte", [&](size_t i) { return dram_[i]; }, [&](size_t i) { return dram_reference_[i]; }, dram_.size());
+  const size_t cp = config_.channels, lanes = state_.lanes;
+  const auto words = [&](auto& to, const auto& from) {
+    for (size_t word = 0; word * cp < to.size(); ++word) {
+      for (size_t c = 0; c < cp; ++c)
+        to[word * cp + c] = static_cast<std::decay_t<decltype(to[0])>>(from[word * lanes + c]);
+    }
+  };
+  words(expected_.activations, state_.activations);
+  words(expected_.partial, state_.partial);
+  words(expected_.vector_partial, state_.vector_partial);
+  std::copy_n(state_.ring.data(), expected_.ring.size(), reinterpret_cast<uint8_t*>(expected_.ring.data()));
+  std::copy_n(state_.vector.data(), expected_.vector.size(), reinterpret_cast<uint8_t*>(expected_.vector.data()));
+  std::copy_n(state_.partial_sum.data(), expected_.partial_sum.size(), expected_.partial_sum.data());
+  std::string difference = Difference("activation byte", contents_.activations, expected_.activations);
+  if (difference.empty()) difference = Difference("ring byte", contents_.ring, expected_.ring);
+  if (difference.empty()) difference = Difference("vector memory byte", contents_.vector, expected_.vector);
+  if (difference.empty()) difference = Difference("partial sum", contents_.partial, expected_.partial);
+  if (difference.empty()) difference = Difference("partial sum of x", contents_.partial_sum, expected_.partial_sum);
+  if (difference.empty())
+    difference = Difference("vector partial sum", contents_.vector_partial, expected_.vector_partial);
+  if (difference.empty()) difference = Difference("DRAM byte", dram_, dram_reference_);
+  return difference;
 }
 
 std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const {

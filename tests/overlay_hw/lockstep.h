@@ -43,7 +43,7 @@ class Lockstep {
   HardwareConfig config_;
   std::unique_ptr<hw::csim::Bench> bench_;
   simulator::MachineState state_;
-  hw::csim::Contents contents_;
+  hw::csim::Contents contents_, expected_;
   std::vector<uint8_t> dram_, dram_reference_;
   bool check_cycles_ = true;
 };

@@ -4,29 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <filesystem>
+#include <map>
 
-#include "compiler/compile.h"
-#include "compiler/import/import_onnx.h"
-#include "compiler/passes/canonicalize.h"
-#include "compiler/quantize/calibrate.h"
-#include "compiler/quantize/quantize.h"
 #include "isa/launch.h"
 #include "overlay_hw/csim/benches.h"
 #include "tests/overlay_hw/extremes.h"
 #include "tests/overlay_hw/launch_image.h"
+#include "tests/overlay_hw/networks.h"
 
 namespace xrun::test {
 namespace {
-
-Result<Program> Compiled(const std::string& model, const HardwareConfig& config) {
-  XRUN_ASSIGN_OR_RETURN(compiler::Graph graph,
-                        compiler::ImportOnnx(std::filesystem::path(XRUN_TEST_MODELS) / (model + ".onnx")));
-  XRUN_RETURN_IF_ERROR(compiler::Canonicalize(graph));
-  XRUN_ASSIGN_OR_RETURN(const compiler::Calibration calibration, compiler::CalibrateWithoutData(graph, -2.5F, 2.5F, 1));
-  XRUN_ASSIGN_OR_RETURN(compiler::Quantized quantized, compiler::Quantize(graph, calibration));
-  return compiler::Compile(quantized.graph, {config, 2, {}, {}});
-}
 
 uint32_t Uint32At(const std::vector<uint8_t>& page, size_t at) {
   uint32_t v = 0;
@@ -50,7 +37,7 @@ class Programs : public testing::TestWithParam<Case> {};
 
 TEST_P(Programs, SameBytesAndStatusAsTheSimulator) {
   const auto& [overlay, model] = GetParam();
-  const auto program = Compiled(model, HardwareOf(overlay.name));
+  const auto program = CompiledNetwork(model, HardwareOf(overlay.name));
   ASSERT_TRUE(program.ok()) << program.failure().ToString();
   const auto bench = overlay.make();
   simulator::Machine machine(program->config);
@@ -102,7 +89,7 @@ struct ChangedStep {
 
 TEST(FaultyPrograms, EndAsInTheSimulator) {
   const HardwareConfig config = HardwareOf("Small4x8");
-  const auto program = Compiled("fmnist_mobile", config);
+  const auto program = CompiledNetwork("fmnist_mobile", config);
   ASSERT_TRUE(program.ok()) << program.failure().ToString();
   const OverlayStep& original = program->overlay_steps.at(0);
   const auto bench = hw::Small4x8::MakeBench();
@@ -175,7 +162,7 @@ TEST(FaultyPrograms, EndAsInTheSimulator) {
 
 TEST(StatusPage, ALaunchWithoutRequestsWritesTheHead) {
   const HardwareConfig config = HardwareOf("Small2x4");
-  const auto program = Compiled("fmnist_cnn", config);
+  const auto program = CompiledNetwork("fmnist_cnn", config);
   ASSERT_TRUE(program.ok()) << program.failure().ToString();
   const auto bench = hw::Small2x4::MakeBench();
   std::vector<RequestBuffers> none;
