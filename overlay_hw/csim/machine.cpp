@@ -184,8 +184,7 @@ class ThreadedMachine final : public csim::Machine {
 
   std::string DescribeDeadlock() {
     std::string text;
-    TokenStream* const from[kEngines] = {wiring_->load_from, wiring_->conv_from, wiring_->vector_from,
-                                         wiring_->save_from};
+    TokenStream* const to[kEngines] = {wiring_->load_to, wiring_->conv_to, wiring_->vector_to, wiring_->save_to};
     for (uint32_t e = 0; e < kEngines; ++e) {
       EngineReport& report = wiring_->control_reports[e];
       if (ReadReport(report, kReportFinished) != 0) continue;
@@ -200,7 +199,8 @@ class ThreadedMachine final : public csim::Machine {
       };
       for (uint32_t other = 0; other < kEngines; ++other) {
         if ((waiting >> other & 1) == 0) continue;
-        add((from[e][other].empty() ? "a token from " : "a full counter of ") + std::string(kEngineNames[other]));
+        add((to[e][other].size() < kTokenLimit ? "a token from " : "a full counter of ") +
+            std::string(kEngineNames[other]));
       }
       if ((waiting & launch::kWaitingRing) != 0) add("free rows of the weight ring");
       if ((waiting & launch::kWaitingDram) != 0) add("instructions from DRAM");
