@@ -10,6 +10,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule_strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/explain.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/integer_form.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_layer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp

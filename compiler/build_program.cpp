@@ -5,7 +5,9 @@
 #include <map>
 
 #include "compiler/explain.h"
+#include "compiler/integer_form.h"
 #include "compiler/macs.h"
+#include "compiler/move_to_cpu.h"
 #include "compiler/placement.h"
 #include "runtime/cpu/attributes.h"
 
@@ -211,7 +213,12 @@ class Builder {
     const Node& node = graph_.nodes[static_cast<size_t>(id)];
     CpuStep step;
     step.op = std::string(Name(node.op));
-    step.attributes = AttributesToFile(node.attrs, node.clamp);
+    // What is still quantized here computes in integers; its clamp is among them.
+    const bool integer = IsQuantizedOperator(graph_, node) && !OnlyMoves(graph_, node);
+    const auto form = integer ? MakeIntegerForm(graph_, node) : std::nullopt;
+    assert((!integer || form) && "MoveToCpu leaves int8 only what has an integer form");
+    step.attributes =
+        form ? AttributesToFile(node.attrs, std::nullopt, &*form) : AttributesToFile(node.attrs, node.clamp);
     step.node = static_cast<uint32_t>(id);
     for (ValueId in : node.inputs) step.inputs.push_back(in == kNone ? -1 : static_cast<int32_t>(TensorOf(in)));
     for (ValueId out : node.outputs) step.outputs.push_back(static_cast<int32_t>(TensorOf(out)));

@@ -207,9 +207,11 @@ void Emitter::WriteDone(int32_t index, const Box& wanted, const View& view) {
   EmitSave(root, InRoot(t, wanted), view);
 }
 
-int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows) {
+int32_t Emitter::LoadSegment(uint64_t offset, uint32_t rows, uint32_t part) {
   SegmentBuilder segment = NewSegment();
-  AddWeights(&segment, offset, rows);
+  for (const auto& [first, count] : Split(rows, part == 0 ? rows : part)) {
+    AddWeights(&segment, offset + uint64_t{first} * config.weight_row_bytes(), count);
+  }
   return segment.segment;
 }
 

@@ -86,8 +86,9 @@ class Emitter {
   View Write(int32_t tensor, const Box& box, Buffers* buffers);
   void WriteDone(int32_t tensor, const Box& box, const View& view);
 
-  /// A new ring segment filled from the weight section.
-  int32_t LoadSegment(uint64_t offset, uint32_t rows);
+  /// A new ring segment filled from the weight section, by one instruction or, with `part`, by one for each `part`
+  /// rows, which starts as soon as so many rows are free.
+  int32_t LoadSegment(uint64_t offset, uint32_t rows, uint32_t part = 0);
   /// A new ring segment that AddWeights and AddMatrix fill, each behind what is there already.
   struct SegmentBuilder {
     int32_t segment;

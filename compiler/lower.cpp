@@ -710,7 +710,7 @@ Result<LoweredModel> Lower(const Graph& graph, const HardwareConfig& config, con
     }
     for (NodeId id : step.nodes) {
       const Node& node = graph.nodes[static_cast<size_t>(id)];
-      if (IsQuantizedOperator(graph, node) && !OnlyMoves(graph, node)) {
+      if (IsQuantizedOperator(graph, node) && !OnlyMoves(graph, node) && node.cpu_reason.empty()) {
         *refused = id;
         return Failure{"node '" + node.name + "' (" + std::string(Name(node.op)) +
                            "): the overlay has no instruction for this operator",

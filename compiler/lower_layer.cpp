@@ -28,17 +28,6 @@ int32_t QuantizeReal(float x, float scale, int32_t zero_point) {
 
 int32_t ClampBound(float bound, const Value& y) { return QuantizeReal(bound, ScaleOf(y), ZeroOf(y)); }
 
-OutputStage MakeOutputStage(const Graph& graph, const Node& node) {
-  const Value& y = graph.at(node.outputs[0]);
-  OutputStage out;
-  out.zero_point = ZeroOf(y);
-  if (node.clamp) {
-    out.clamp_lo = ClampBound(node.clamp->lo, y);
-    out.clamp_hi = ClampBound(node.clamp->hi, y);
-  }
-  return out;
-}
-
 template <typename Attrs>
 void SetWindow(const Attrs& attrs, Layer* layer) {
   layer->kernel_h = static_cast<uint32_t>(attrs.kernel[0]);
@@ -217,6 +206,17 @@ Status LowerMatMul(const Graph& graph, const Node& node, const std::vector<Overl
 }
 
 }  // namespace
+
+OutputStage MakeOutputStage(const Graph& graph, const Node& node) {
+  const Value& y = graph.at(node.outputs[0]);
+  OutputStage out;
+  out.zero_point = ZeroOf(y);
+  if (node.clamp) {
+    out.clamp_lo = ClampBound(node.clamp->lo, y);
+    out.clamp_hi = ClampBound(node.clamp->hi, y);
+  }
+  return out;
+}
 
 Status CheckWindow(uint32_t kernel_limit, uint32_t stride_limit, const Layer& layer) {
   const auto check = [](const char* what, uint32_t v, uint32_t limit) -> Status {

@@ -52,6 +52,9 @@ Result<OutputStage::Residual> LowerResidual(const Graph& graph, const Node& node
 /// size.
 int64_t CountedTaps(const Layer& layer, int axis, int64_t in, int64_t out_position);
 
+/// Zero point and clamps of a quantized node's result.
+OutputStage MakeOutputStage(const Graph& graph, const Node& node);
+
 /// The table of a quantized Unary node, its clamp included.
 Table NodeTable(const Graph& graph, const Node& node);
 

@@ -148,18 +148,22 @@ class Maker {
       size_t work;
     };
     std::vector<Last> order;
+    s_.stream = s_.strips == 1 || (s_.works.size() == 1 && Info(s_.works[0]).engine == kConv &&
+                                   Info(s_.works[0]).weight_bytes > uint64_t{c_.config.weight_rows} * c_.config.weight_row_bytes());
     for (size_t i = 0; i < s_.works.size(); ++i) {
       const Strips::Work& w = s_.works[i];
       const StripLayer& info = Info(w);
       const uint32_t groups = c_.tensor(LayerOf(w).output).groups;
       vector += info.vector_rows;
       uint32_t chunk = groups;
+      std::pair<uint32_t, uint32_t> parts{LayerOf(w).kernel_h, info.in_groups};
       if (info.engine == kConv) {
         const uint64_t all = info.table_rows + uint64_t{info.group_rows} * groups;
-        if (s_.strips == 1) {
+        if (s_.stream) {
           const uint32_t part = c_.config.weight_rows / kStreamParts;
           const uint32_t most = std::max(1U, (std::max(part, info.table_rows) - info.table_rows) / info.group_rows);
           chunk = CeilDiv(groups, CeilDiv(groups, most));
+          if (info.group_rows > part) parts = SumParts(w, part);
         } else {
           ring += all;
         }
@@ -168,11 +172,28 @@ class Maker {
         order.push_back({uint64_t{strip} + w.stage, i});
       }
       s_.chunk_groups.push_back(chunk);
+      s_.sum_parts.push_back(parts);
     }
+    ring_rows_ = ring;
     if (ring > c_.config.weight_rows || vector > c_.config.vector_rows) return false;
     std::stable_sort(order.begin(), order.end(), [](const Last& a, const Last& b) { return a.step < b.step; });
     for (const Last& l : order) s_.weight_order.push_back(l.work);
     return true;
+  }
+
+  /// Kernel rows, then input groups of one output group cut until a segment is `most` rows, where partial sums hold.
+  std::pair<uint32_t, uint32_t> SumParts(const Strips::Work& w, uint32_t most) const {
+    const Layer& layer = LayerOf(w);
+    const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
+    const uint32_t groups = Info(w).in_groups;
+    const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
+    if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
+    // A part of the kernel's rows must lie inside the tensor somewhere, for every strip.
+    const bool inside = layer.pad_top == 0 && in.height >= (layer.kernel_h - 1) * layer.dilation_h + 1;
+    const uint32_t row = layer.kernel_w * groups;
+    if (row <= most && inside) return {std::max(1U, most / row), groups};
+    if (row <= most) return whole;
+    return {inside ? 1 : layer.kernel_h, std::max(1U, most / (layer.kernel_w * (inside ? 1 : layer.kernel_h)))};
   }
 
   /// Row pitch at which lanes that pass a row's end meet no bank twice, where a convolution reads the tensor.
@@ -419,7 +440,7 @@ class Maker {
   uint64_t LayerCycles(const Strips::Work& w, uint32_t strip) const {
     const Layer& layer = LayerOf(w);
     const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
-    RowWork work = WorkOf(c_, s_, w, strip);
+    const RowWork work = WorkOf(c_, s_, w, strip);
     const uint32_t chunk = s_.chunk_groups[static_cast<size_t>(&w - s_.works.data())];
     const uint32_t banks = c_.config.banks();
     const std::vector<uint32_t> key = {static_cast<uint32_t>(w.layer),
@@ -439,13 +460,19 @@ class Maker {
     const auto one = [&](const std::function<Instruction()>& make) { return c_.Cycles(key, make); };
     switch (layer.kind) {
       case LayerKind::kConv: {
+        // All pieces at once: chunks and parts follow from the key.
+        const auto known = conv_cycles_.find(key);
+        if (known != conv_cycles_.end()) return known->second;
         uint64_t cycles = 0;
-        for (const auto& [og, ogn] : Split(out.groups, chunk)) {
-          work.out_groups = ogn;
+        for (const ConvPiece& piece : ConvPieces(c_, s_, static_cast<size_t>(&w - s_.works.data()), strip)) {
           std::vector<uint32_t> part_key = key;
-          part_key.push_back(ogn);
-          cycles += c_.Cycles(part_key, [&]() -> Instruction { return ConvOf(layer, in, out, work); });
+          for (const uint32_t x : {piece.part.ogn, piece.part.ign, piece.part.khn, piece.conv.in_h, piece.conv.keep,
+                                   piece.conv.src % banks, piece.conv.dst % banks}) {
+            part_key.push_back(x);
+          }
+          cycles += c_.Cycles(part_key, [&]() -> Instruction { return piece.conv; });
         }
+        conv_cycles_.emplace(key, cycles);
         return cycles;
       }
       case LayerKind::kDepthwise:
@@ -497,7 +524,9 @@ class Maker {
       }
     }
     uint64_t weights = 0;
-    for (const Strips::Work& w : s_.works) weights += Info(w).weight_bytes;
+    for (const Strips::Work& w : s_.works) {
+      weights += Info(w).weight_bytes * (s_.stream && Info(w).engine == kConv ? s_.strips : 1);
+    }
     bytes += weights;
     double compute = 0, idle = 0;
     for (const Step& step : steps) {
@@ -513,12 +542,19 @@ class Maker {
     for (const Strips::Buffer& b : s_.buffers) {
       if (b.loads) s_.cycles += 300;
     }
+    // Weights that stay keep those of the next group out of the ring: what two such groups cannot hold together is
+    // loaded while nobody computes.
+    if (2 * ring_rows_ > h.weight_rows) {
+      s_.cycles += static_cast<double>((2 * ring_rows_ - h.weight_rows) * h.weight_row_bytes()) / bytes_per_cycle;
+    }
   }
 
   const StripContext& c_;
   const OnChipQuery& on_chip_;
   Strips s_;
   std::map<int32_t, std::vector<uint32_t>> needed_;
+  uint64_t ring_rows_ = 0;  ///< of weights that stay
+  mutable std::map<std::vector<uint32_t>, uint64_t> conv_cycles_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "compiler/integer_form.h"
 #include "compiler/placement.h"
 
 namespace xrun::compiler {
@@ -53,7 +54,7 @@ void MoveToCpu(Graph* graph, NodeId id, const std::string& reason) {
   Node& moved = graph->nodes[static_cast<size_t>(id)];
   assert(IsQuantizedOperator(*graph, moved));
   moved.cpu_reason = reason;
-  if (OnlyMoves(*graph, moved)) return;
+  if (OnlyMoves(*graph, moved) || MakeIntegerForm(*graph, moved)) return;
   Node node = moved;
   std::vector<Node> replacement;
   const std::string conversion = "converts for '" + node.name + "', which runs on the CPU";

@@ -14,8 +14,12 @@ class StripEmitter {
 
   void Run() {
     LoadParameters();
-    if (s_.strips > 1) {
-      for (const size_t i : s_.weight_order) segments_[i] = LoadWeightsOf(i, 0, Groups(i));
+    if (!s_.stream) {
+      for (const size_t i : s_.weight_order) {
+        const Layer& layer = LayerAt(i);
+        segments_[i] =
+            LoadWeightsOf(i, {0, Groups(i), 0, InfoAt(i).in_groups, 0, layer.kernel_h, 0, layer.kernel_w, true});
+      }
     }
     for (const Strips::Event& event : s_.events) {
       switch (event.kind) {
@@ -55,14 +59,17 @@ class StripEmitter {
     }
   }
 
-  int32_t LoadWeightsOf(size_t i, uint32_t og0, uint32_t ogn) {
+  int32_t LoadWeightsOf(size_t i, ConvPart part) {
     const Layer& layer = LayerAt(i);
     const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
     const PhaseView phase = PhasesOf(layer, out)[0];
-    const ConvPart part{og0, ogn, InfoAt(i).in_group0, InfoAt(i).in_groups, 0, layer.kernel_h, 0, layer.kernel_w, true};
+    part.ig0 += InfoAt(i).in_group0;
     const std::vector<uint8_t> bytes = PackConvSegment(layer, phase, in, out, part, e_.config);
     e_.SetLayer(s_.works[i].layer);
-    return e_.LoadSegment(e_.weights.Append(bytes), static_cast<uint32_t>(bytes.size() / e_.config.weight_row_bytes()));
+    // Weights that stay for the group may begin to come while those of the group before are still there.
+    const uint32_t load_part = s_.stream ? 0 : e_.config.weight_rows / 8;
+    return e_.LoadSegment(e_.weights.Append(bytes), static_cast<uint32_t>(bytes.size() / e_.config.weight_row_bytes()),
+                          load_part);
   }
 
   View BufferView(const Strips::Buffer& b, size_t strip, uint32_t row) const {
@@ -105,7 +112,7 @@ class StripEmitter {
     e_.SetLayer(w.layer);
     switch (layer.kind) {
       case LayerKind::kConv:
-        EmitConv(i, strip, work);
+        EmitConv(i, strip);
         break;
       case LayerKind::kDepthwise: {
         Depthwise d = DepthwiseOf(layer, in, out, work);
@@ -129,25 +136,19 @@ class StripEmitter {
       case LayerKind::kMatMul:
         assert(false && "never part of strips");
     }
-    if (layer.kind != LayerKind::kConv || s_.strips > 1) SaveRows(layer, work, 0, out.groups);
+    if (layer.kind != LayerKind::kConv || !s_.stream) SaveRows(layer, work, 0, out.groups);
   }
 
-  void EmitConv(size_t i, uint32_t strip, const RowWork& whole) {
-    const Layer& layer = LayerAt(i);
-    const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
-    if (s_.strips > 1) {
-      const std::vector<uint32_t>& done = s_.works[i].done;
-      e_.Emit(kConv, ConvOf(layer, in, out, whole), segments_[i], done[strip] == done.back());
-      return;
-    }
-    for (const auto& [og0, ogn] : Split(out.groups, s_.chunk_groups[i])) {
-      RowWork work = whole;
-      work.out_groups = ogn;
-      work.dst.addr += og0 * work.dst.plane_pitch;
-      work.res.addr += og0 * work.res.plane_pitch;
-      const int32_t segment = LoadWeightsOf(i, og0, ogn);
-      e_.Emit(kConv, ConvOf(layer, in, out, work), segment, true);
-      SaveRows(layer, work, og0, ogn);
+  void EmitConv(size_t i, uint32_t strip) {
+    const std::vector<uint32_t>& done = s_.works[i].done;
+    for (const ConvPiece& piece : ConvPieces(c_, s_, i, strip)) {
+      if (!s_.stream) {
+        e_.Emit(kConv, piece.conv, segments_[i], done[strip] == done.back());
+        continue;
+      }
+      const int32_t segment = LoadWeightsOf(i, piece.part);
+      e_.Emit(kConv, piece.conv, segment, true);
+      if (piece.part.last) SaveRows(LayerAt(i), piece.work, piece.part.og0, piece.part.ogn);
     }
   }
 

@@ -15,6 +15,36 @@ constexpr uint32_t kFieldLimit = 16383;  // rows and columns of tiles
 
 uint64_t RoundUp(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 
+/// Only the sum, into the partial buffer: no output stage.
+void SetKeep(Conv* c) {
+  Conv keep;
+  keep.src = c->src;
+  keep.src_row_pitch = c->src_row_pitch;
+  keep.src_plane_pitch = c->src_plane_pitch;
+  keep.in_w = c->in_w;
+  keep.in_h = c->in_h;
+  keep.out_w = c->out_w;
+  keep.out_h = c->out_h;
+  keep.ic_groups = c->ic_groups;
+  keep.oc_groups = c->oc_groups;
+  keep.kernel_h = c->kernel_h;
+  keep.kernel_w = c->kernel_w;
+  keep.stride_h = c->stride_h;
+  keep.stride_w = c->stride_w;
+  keep.dilation_h = c->dilation_h;
+  keep.dilation_w = c->dilation_w;
+  keep.pad_top = c->pad_top;
+  keep.pad_left = c->pad_left;
+  keep.fill = c->fill;
+  keep.dst_step = 1;
+  keep.accumulate = c->accumulate;
+  keep.keep = 1;
+  keep.weight_zero = c->weight_zero;
+  keep.clamp_lo = keep.clamp2_lo = -128;
+  keep.clamp_hi = keep.clamp2_hi = 127;
+  *c = keep;
+}
+
 bool WholePlane(const OverlayTensor& t, const OverlayTensor& root) {
   return !t.reshaped && t.y0 == 0 && t.x0 == 0 && t.height == root.height && t.width == root.width;
 }
@@ -184,6 +214,39 @@ RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::
   w.in_groups = info.in_groups;
   w.out_groups = context.tensor(layer.output).groups;
   return w;
+}
+
+std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t index, uint32_t strip) {
+  const Strips::Work& work = strips.works[index];
+  const Layer& layer = context.partition.layers[static_cast<size_t>(work.layer)];
+  const OverlayTensor &in = context.tensor(layer.input), &out = context.tensor(layer.output);
+  const StripLayer& info = context.layers[static_cast<size_t>(work.layer)];
+  const RowWork whole = WorkOf(context, strips, work, strip);
+  const auto [kernel_rows, in_groups] = strips.sum_parts[index];
+  std::vector<ConvPiece> pieces;
+  for (const auto& [og0, ogn] : Split(out.groups, strips.chunk_groups[index])) {
+    RowWork chunk = whole;
+    chunk.out_groups = ogn;
+    chunk.dst.addr += og0 * chunk.dst.plane_pitch;
+    chunk.res.addr += og0 * chunk.res.plane_pitch;
+    for (const auto& [kh0, khn] : Split(layer.kernel_h, kernel_rows)) {
+      for (const auto& [ig0, ign] : Split(info.in_groups, in_groups)) {
+        const bool first = kh0 == 0 && ig0 == 0;
+        const bool last = kh0 + khn == layer.kernel_h && ig0 + ign == info.in_groups;
+        RowWork part = chunk;
+        part.rows = MakeInputSpan(whole.y0, whole.yn, kh0, khn, layer.stride_h, layer.dilation_h, layer.pad_top,
+                                  in.height);
+        part.src.addr += ig0 * part.src.plane_pitch + (part.rows.first - whole.rows.first) * part.src.row_pitch;
+        part.in_groups = ign;
+        Conv c = ConvOf(layer, in, out, part);
+        c.kernel_h = khn;
+        c.accumulate = first ? 0 : 1;
+        if (!last) SetKeep(&c);
+        pieces.push_back({{og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, chunk});
+      }
+    }
+  }
+  return pieces;
 }
 
 }  // namespace xrun::compiler

@@ -9,6 +9,7 @@
 
 #include "compiler/emitter.h"
 #include "compiler/instructions.h"
+#include "compiler/pack_weights.h"
 #include "compiler/schedule.h"
 
 namespace xrun::compiler {
@@ -90,7 +91,12 @@ struct Strips {
   std::vector<Work> works;
   std::vector<Buffer> buffers;
   std::vector<Event> events;
-  std::vector<uint32_t> chunk_groups;             ///< by work: output groups of a weight segment (whole layer if strips > 1)
+  /// Weights come anew for each strip, in segments of some output groups, instead of staying in the ring for all.
+  bool stream = false;
+  std::vector<uint32_t> chunk_groups;             ///< by work: output groups of a weight segment
+  /// By work: kernel rows and input groups of a segment; fewer than all: sums in parts, for weights of which even one
+  /// output group is much of the ring.
+  std::vector<std::pair<uint32_t, uint32_t>> sum_parts;
   std::vector<size_t> weight_order;               ///< works with weights in the order that gives them back
   std::vector<std::pair<int32_t, int32_t>> same;  ///< (output, input) roots on chip at one address
   uint64_t words = 0;                             ///< of all buffers
@@ -116,6 +122,15 @@ View ViewOf(const StripContext& context, const Strips& strips, int32_t tensor, u
 
 /// The work of one layer event, all groups.
 RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip);
+
+/// The instructions of a convolution's event: for each chunk of output groups the parts of its sum, the last with the
+/// output stage. Without weights.
+struct ConvPiece {
+  ConvPart part;  ///< input groups counted from the first of the operand
+  Conv conv;
+  RowWork work;  ///< of the chunk
+};
+std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
 
 /// Emits a group's instructions; tensors must have their places.
 Status ScheduleStrips(Emitter& emitter, const StripContext& context, const Strips& strips, std::string* report);

@@ -83,7 +83,7 @@ std::string ProgressText(const Program& program, const OverlayStep& step, const 
 /// The engine that trapped, kAnyEngine if none of them did (cycle limit, abort).
 Engine TrappedEngine(const StatusPage& page);
 
-/// Each functional field in which the configurations differ, and the others too: "pixels: 8 here, 4 there".
+/// As FunctionalDifferences, with the fields that only scale time.
 std::vector<std::string> AllDifferences(const HardwareConfig& here, const HardwareConfig& there);
 
 }  // namespace xrun::launch

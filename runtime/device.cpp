@@ -11,6 +11,14 @@ namespace {
 /// What each bit of the capability word means, bit 0 first (isa/README.md, section 7).
 constexpr const char* kCapabilityNames[] = {"the base instruction set"};
 
+/// What names a device's configuration to xcompile: a built-in name, otherwise the device itself.
+std::string ArchOf(const Device& device) {
+  for (const HardwareConfig& built_in : BuiltInConfigs()) {
+    if (Fingerprint(built_in) == Fingerprint(*device.config())) return built_in.name;
+  }
+  return device.name();
+}
+
 }  // namespace
 
 std::string CapabilityText(uint64_t bits) {
@@ -49,7 +57,7 @@ Status CheckProgram(const Device& device, const Program& program) {
     }
     return Failure{who + " was compiled for configuration " + program.config.name + ", device '" + device.name() +
                        "' has " + config->name + " (program here, device there: " + fields + ")",
-                   "compile again: xcompile MODEL.onnx --arch " + config->name};
+                   "compile again: xcompile MODEL.onnx --arch " + ArchOf(device)};
   }
   if (program.isa_minor > device.isa_minor()) {
     const std::string major = std::to_string(kIsaMajor) + ".";

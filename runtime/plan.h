@@ -120,6 +120,7 @@ void BindCall(const Plan& plan, size_t index, const Data& data, BoundCall& to) {
   to.call.clamp = step.op.clamp;
   to.call.inputs = to.inputs;
   to.call.outputs = to.outputs;
+  to.call.integer = step.op.integer ? &*step.op.integer : nullptr;
   if (step.op.op == Op::kQuantize || step.op.op == Op::kDequantize) {
     to.call.quant = {{&step.scale, 1}, {&step.zero_point, 1}, -1};
   }

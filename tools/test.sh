@@ -4,5 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/install_packages.sh
+tools/install_packages.sh tools/packages_test.txt
 tools/build.sh build
 ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@"

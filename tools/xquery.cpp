@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "isa/launch_image.h"
 #include "runtime/device.h"
 #include "tools/common/table.h"
 #include "tools/common/tool.h"
@@ -89,6 +90,12 @@ Status Describe(const std::string& name, const tools::Tool& tool, nlohmann::orde
   std::snprintf(fingerprint, sizeof(fingerprint), "%016llx",
                 static_cast<unsigned long long>(Fingerprint(*device->config())));
   line("fingerprint", fingerprint);
+  for (const HardwareConfig& built_in : BuiltInConfigs()) {
+    if (built_in.name != device->config()->name) continue;
+    for (const std::string& field : launch::AllDifferences(built_in, *device->config())) {
+      line("differs", field + " (here: the built-in " + built_in.name + ")");
+    }
+  }
   tools::Table table({{"field"}, {"value", tools::Table::Align::kRight}, {"unit"}, {"what it is"}});
   for (const Field& field : FieldsOf(*device->config())) {
     table.AddRow({field.name, std::to_string(field.value), field.unit,

@@ -90,10 +90,36 @@ class Chooser {
     row.seen = {stats.min(), stats.max()};
     row.chosen = ChooseRange(stats, method, percentile, chain);
     params = MakeParams(row.chosen);
+    if (LeftOfProduct(source)) params = CheapForProduct(*params, row.chosen, stats);
     row.mean_squared_error = QuantizationError(stats, *params, chain);
     row.minmax_error = QuantizationError(stats, MakeParams(row.seen), chain);
     result_.table.push_back(row);
     table_values_.push_back(source);
+  }
+
+  /// Whether the value, perhaps moved, is the left operand of a product of two activations: the one that stays
+  /// activations on the overlay, where its zero point costs a pass over the weights, and −128 costs two.
+  bool LeftOfProduct(ValueId id) const {
+    const auto& readers = readers_[static_cast<size_t>(id)];
+    return std::any_of(readers.begin(), readers.end(), [&](size_t n) {
+      const Node& reader = graph_.nodes[n];
+      if (!quantized_[n]) return false;
+      if (reader.op == Op::kMatMul) return reader.inputs[0] == id;
+      return KeepsParameters(reader.op) && reader.inputs[0] == id && LeftOfProduct(reader.outputs[0]);
+    });
+  }
+
+  /// Zero point 0 where that costs next to nothing in accuracy, else at least not −128.
+  static QuantParams CheapForProduct(const QuantParams& params, const Range& range, const ActivationStats& stats) {
+    constexpr double kNextToNothing = 1.05;
+    if (params.zero_point[0] == 0) return params;
+    const float reach = std::max(-range.lo, range.hi);
+    const QuantParams symmetric{{reach / 127}, {0}, -1};
+    if (reach > 0 && QuantizationError(stats, symmetric, {}) <= kNextToNothing * QuantizationError(stats, params, {})) {
+      return symmetric;
+    }
+    if (params.zero_point[0] != -128) return params;
+    return {{params.scale[0] * (255.0F / 254.0F)}, {-127}, -1};
   }
 
   /// The unary chain that alone reads the value; empty when there is another reader.

@@ -1,5 +1,6 @@
 #include "runtime/cpu/attributes.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -97,6 +98,13 @@ void VisitMembers(ModAttrs& a, V&& v) {
 template <typename V>
 void VisitMembers(LrnAttrs& a, V&& v) {
   v("size", a.size), v("alpha", a.alpha), v("beta", a.beta), v("bias", a.bias);
+}
+
+template <typename V>
+void VisitMembers(IntegerForm& a, V&& v) {
+  v("int_in_zero", a.in_zero), v("int_zero_point", a.zero_point), v("int_lo", a.lo), v("int_hi", a.hi);
+  v("int_multiplier", a.multiplier), v("int_shift", a.shift), v("int_weight_zero", a.weight_zero);
+  v("int_counts", a.counts), v("int_table", a.table);
 }
 
 /// Number of enumerators, to check what a file says.
@@ -226,13 +234,18 @@ constexpr const char* kClampHi = "clamp_hi";
 
 }  // namespace
 
-std::vector<CpuAttribute> AttributesToFile(const Attributes& attributes, const std::optional<Clamp>& clamp) {
+std::vector<CpuAttribute> AttributesToFile(const Attributes& attributes, const std::optional<Clamp>& clamp,
+                                           const IntegerForm* integer) {
   std::vector<CpuAttribute> out;
   Attributes copy = attributes;
   std::visit([&](auto& a) { VisitMembers(a, Writer{&out}); }, copy);
   if (clamp) {
     out.push_back({kClampLo, {clamp->lo}});
     out.push_back({kClampHi, {clamp->hi}});
+  }
+  if (integer != nullptr) {
+    IntegerForm form = *integer;
+    VisitMembers(form, Writer{&out});
   }
   return out;
 }
@@ -252,6 +265,9 @@ Result<OpFromFile> OpFromStep(const CpuStep& step) {
   Failure failure;
   Reader reader{&step, &failure};
   std::visit([&](auto& a) { VisitMembers(a, reader); }, result.attributes);
+  const bool integer = std::any_of(step.attributes.begin(), step.attributes.end(),
+                                   [](const CpuAttribute& a) { return a.name.rfind("int_", 0) == 0; });
+  if (integer) VisitMembers(result.integer.emplace(), reader);
   for (const CpuAttribute& a : step.attributes) {
     if (a.name != kClampLo && a.name != kClampHi) continue;
     if (!result.clamp) result.clamp = Clamp{0, 0};

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "runtime/cpu/integer.h"
+
 namespace xrun::cpu {
 
 namespace {
@@ -402,6 +404,9 @@ Status CallCheck::ExpectBroadcast() const {
   return ExpectOutput(out, rank);
 }
 
-Status CheckOp(const OpCall& call) { return Checker(call).Run(); }
+Status CheckOp(const OpCall& call) {
+  if (call.integer != nullptr) return CheckInteger(call);
+  return Checker(call).Run();
+}
 
 }  // namespace xrun::cpu

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "runtime/cpu/integer.h"
 #include "runtime/cpu/op_kernels.h"
 
 namespace xrun::cpu {
@@ -29,6 +30,7 @@ void ApplyClamp(const OpCall& call, Workers& workers) {
 }  // namespace
 
 size_t ScratchBytes(const OpCall& call, int workers) {
+  if (call.integer != nullptr) return 0;
   switch (call.op) {
     case Op::kConv:
       return ConvScratchBytes(call, workers);
@@ -47,7 +49,9 @@ size_t ScratchBytes(const OpCall& call, int workers) {
   }
 }
 
-size_t PackedWeightFloats(const OpCall& call) { return call.op == Op::kConv ? ConvPackedFloats(call) : 0; }
+size_t PackedWeightFloats(const OpCall& call) {
+  return call.op == Op::kConv && call.integer == nullptr ? ConvPackedFloats(call) : 0;
+}
 
 void PackWeights(const OpCall& call, float* packed) {
   if (call.op == Op::kConv) ConvPack(call, packed);
@@ -55,6 +59,7 @@ void PackWeights(const OpCall& call, float* packed) {
 
 void RunOp(const OpCall& call, std::span<std::byte> scratch, Workers& workers) {
   assert(scratch.size() >= ScratchBytes(call, workers.count()));
+  if (call.integer != nullptr) return RunInteger(call, workers);
   switch (call.op) {
     case Op::kConv:
       return RunConv(call, scratch.data(), workers);

@@ -10,6 +10,10 @@
 #include "runtime/cpu/op.h"
 #include "runtime/cpu/workers.h"
 
+namespace xrun {
+struct IntegerForm;  // integer.h
+}
+
 namespace xrun::cpu {
 
 /// Largest rank of any tensor here.
@@ -43,6 +47,7 @@ struct OpCall {
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;
   Quantization quant;                     ///< of Quantize's output or Dequantize's input
+  const IntegerForm* integer = nullptr;   ///< of a quantized operator: int8 in and out, integers only
   const float* packed_weights = nullptr;  ///< what PackWeights wrote, or null: packed anew in the scratch
 };
 

@@ -1,5 +1,5 @@
 #include "runtime/cpu/gemm.h"
-#include "runtime/cpu/op_kernels.h"
+#include "runtime/cpu/matmul_shapes.h"
 
 namespace xrun::cpu {
 
@@ -9,14 +9,9 @@ namespace {
 constexpr int64_t kDotRows = 8;
 constexpr int64_t kOutputsPerTask = 32;
 
-/// y[batch][m][n] = a·b with any strides of a and b inside a matrix.
-struct Product2d {
-  int64_t m, n, k;
-  int64_t a_row, a_column, b_row, b_column;
-};
-
 int64_t SharedFloats(const Product2d& p) { return PackedAFloats(p.m, p.k); }
 
+/// y[m][n] = a·b with any strides of a and b.
 void RunProduct(const Product2d& p, const float* a, const float* b, float* y, bool accumulate, float lo, float hi,
                 std::byte* scratch, Workers& workers) {
   const Simd& simd = BestSimd();
@@ -54,40 +49,6 @@ Product2d FullyConnectedProduct(const OpCall& call) {
   const int64_t rows = m == 0 ? 0 : Elements(call.outputs[0]) / m;
   return {rows, m, k, k, 1, 1, k};
 }
-
-/// The shapes of numpy's matmul: vectors become matrices, leading dimensions broadcast.
-struct Batched {
-  Product2d product;
-  int64_t batches;
-  size_t rank;  // of the batch dimensions
-  Dims dims, a_stride, b_stride;
-
-  explicit Batched(const OpCall& call) {
-    const auto a = call.inputs[0].shape;
-    const auto b = call.inputs[1].shape;
-    const bool turned = std::get<MatMulAttrs>(*call.attrs).transpose_a;
-    const int64_t m = a.size() == 1 ? 1 : turned ? a.back() : a[a.size() - 2];
-    const int64_t k = turned ? a[a.size() - 2] : a.back();
-    const int64_t n = b.size() == 1 ? 1 : b.back();
-    product = turned ? Product2d{m, n, k, 1, m, n, 1} : Product2d{m, n, k, k, 1, n, 1};
-    const size_t a_rank = a.size() < 2 ? 0 : a.size() - 2;
-    const size_t b_rank = b.size() < 2 ? 0 : b.size() - 2;
-    rank = std::max(a_rank, b_rank);
-    batches = 1;
-    int64_t a_step = m * k;
-    int64_t b_step = k * n;
-    for (size_t i = rank; i-- > 0;) {
-      const int64_t da = i + a_rank < rank ? 1 : a[i + a_rank - rank];
-      const int64_t db = i + b_rank < rank ? 1 : b[i + b_rank - rank];
-      dims[i] = da == 1 ? db : da;
-      a_stride[i] = da == 1 ? 0 : a_step;
-      b_stride[i] = db == 1 ? 0 : b_step;
-      a_step *= da;
-      b_step *= db;
-      batches *= dims[i];
-    }
-  }
-};
 
 size_t ProductScratchBytes(const Product2d& p, int workers) {
   return ScratchCursor::Bytes(SharedFloats(p)) + static_cast<size_t>(workers) * ScratchCursor::Bytes(PackedBFloats());
@@ -136,15 +97,7 @@ void RunMatMul(const OpCall& call, std::byte* scratch, Workers& workers) {
   const Product2d& p = batched.product;
   const float inf = std::numeric_limits<float>::infinity();
   for (int64_t batch = 0; batch < batched.batches; ++batch) {
-    int64_t a_offset = 0;
-    int64_t b_offset = 0;
-    int64_t rest = batch;
-    for (size_t i = batched.rank; i-- > 0;) {
-      const int64_t index = rest % batched.dims[i];
-      rest /= batched.dims[i];
-      a_offset += index * batched.a_stride[i];
-      b_offset += index * batched.b_stride[i];
-    }
+    const auto [a_offset, b_offset] = batched.Offsets(batch);
     RunProduct(p, call.inputs[0].as<float>() + a_offset, call.inputs[1].as<float>() + b_offset,
                call.outputs[0].as<float>() + batch * p.m * p.n, false, -inf, inf, scratch, workers);
   }

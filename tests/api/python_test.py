@@ -131,25 +131,33 @@ class Sessions(unittest.TestCase):
         self.assertIn("no input 'q'", error_of(lambda: self.relu.request().input("q")).message)
         self.assertIn("nowhere.jpg", error_of(lambda: self.relu.preprocess("nowhere.jpg")).message)
 
-    def test_cancelled_and_late_jobs(self):
-        # One lane and much work before it: the last job waits for long enough.
-        session = xrun.Session(path_of("relu"), device="sim:check,reference", launches=1, requests_per_launch=1)
+    def codes_until(self, code, session, act):
+        """Submits many jobs and does `act` to the last one, which is usually far from done; again until its error says
+        `code`, since a job may always be done already."""
         q = random_int8(3)
-        jobs = [session.submit({"x": q}) for _ in range(500)]
-        with self.assertRaises(xrun.Error) as caught:
-            jobs[-1].wait(timeout=0.0)
-        self.assertEqual(caught.exception.code, "timeout")
-        jobs[-1].cancel()
-        with self.assertRaises(xrun.Error) as caught:
-            jobs[-1].wait()
-        self.assertEqual(caught.exception.code, "cancelled")
+        for _ in range(200):
+            jobs = [session.submit({"x": q}) for _ in range(200)]
+            try:
+                act(jobs[-1])
+            except xrun.Error as error:
+                self.assertEqual(error.code, code)
+                return jobs  # the others are dropped, and with that cancelled
+        self.fail(f"never '{code}'")
+
+    def test_cancelled_and_late_jobs(self):
+        slow = xrun.Session(path_of("relu"), device="sim:check,reference", launches=1, requests_per_launch=1)
+        jobs = self.codes_until("timeout", slow, lambda job: job.wait(timeout=0.0))
+        jobs[-1].wait()  # only the waiting had ended
         self.assertTrue(jobs[-1].done())
-        del jobs  # dropped ones are cancelled, quickly
+
+        def cancel(job):
+            job.cancel()
+            job.wait()
+
+        jobs = self.codes_until("cancelled", slow, cancel)
+        self.assertTrue(jobs[-1].done())
         late = xrun.Session(path_of("relu"), device="sim:check,reference", launches=1, timeout=1e-6)
-        jobs = [late.submit({"x": q}) for _ in range(200)]
-        with self.assertRaises(xrun.Error) as caught:
-            jobs[-1].wait()
-        self.assertEqual(caught.exception.code, "timeout")
+        self.codes_until("timeout", late, lambda job: job.wait())
 
     def test_the_interpreter_lock_is_released(self):
         x = numpy.zeros((3000, *SHAPE[1:]), numpy.int8)

@@ -11,6 +11,7 @@
 #include "isa/hardware_config.h"
 #include "random_graph.h"
 #include "run_both.h"
+#include "runtime/cpu/integer.h"
 
 namespace xrun::testing {
 namespace {
@@ -160,6 +161,51 @@ TEST(Differential, RandomTokens) {
 TEST(Differential, RandomAttention) {
   const auto seeds = Seeds(5000000, 300);
   CheckSeeds(RandomAttention, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+/// Attention takes no more launches than its two products need, and the CPU only moves what it made itself.
+TEST(Differential, ProductsOfActivationsRunOnTheOverlay) {
+  int products = 0;
+  for (const uint64_t seed : Seeds(5000000, 40)) {
+    CompileOptions options;
+    options.config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
+    auto program = compiler::Compile(RandomAttention(seed), options);
+    ASSERT_TRUE(program.ok()) << program.failure().ToString();
+    EXPECT_LE(program->overlay_steps.size(), 2U) << "XRUN_SEED=" << seed;
+    for (const NodeInfo& node : program->nodes) {
+      if (node.op != "MatMul") continue;
+      EXPECT_EQ(node.placement, "overlay") << "XRUN_SEED=" << seed << " " << node.name << ": " << node.reason;
+      ++products;
+    }
+  }
+  EXPECT_GE(products, 80);
+}
+
+/// --target cpu:NODE for about half the operators that have integer kernels: the same bytes as on the overlay.
+TEST(Differential, ForcedToTheCpu) {
+  const auto& configs = BuiltInConfigs();
+  size_t forced = 0;
+  for (const uint64_t seed : Seeds(6000000, 300)) {
+    const Graph graph = seed % 4 == 0 ? RandomAttention(seed) : seed % 4 == 1 ? RandomLayer(seed) : RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Results want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    CompileOptions options;
+    options.config = configs[seed % configs.size()];
+    std::mt19937_64 random(seed);
+    for (const compiler::Node& node : graph.nodes) {
+      if (!cpu::HasIntegerKernel(node.op) || random() % 2 == 0) continue;
+      if (graph.at(node.inputs[0]).dtype == DType::kInt8) options.cpu_nodes.push_back(node.name);
+    }
+    forced += options.cpu_nodes.size();
+    auto program = compiler::Compile(graph, options);
+    ASSERT_TRUE(program.ok()) << "XRUN_SEED=" << seed << " " << program.failure().ToString();
+    const Results got = RunInRuntime(std::make_shared<const Program>(*std::move(program)), inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    ASSERT_EQ(Difference(got, want), "") << "XRUN_SEED=" << seed << " " << options.config.name;
+  }
+  EXPECT_GE(forced, 300U);
 }
 
 /// The same graphs on two or three samples at once.

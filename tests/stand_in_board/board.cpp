@@ -498,7 +498,16 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
       const std::chrono::duration<double> limit(launch.cycle_limit == 0 ? 3600 : limit_seconds);
       end = begin + std::chrono::duration_cast<Clock::duration>(limit);
     }
-    if (WaitForRepair(unit, end)) return ERT_CMD_STATE_TIMEOUT;
+    if (WaitForRepair(unit, end)) {
+      // A unit that comes back may still write what it had under way. Nobody must have that memory by now.
+      for (const simulator::LaunchRequest& request : table) {
+        for (size_t base = kBaseOutput0; base < kBaseStatus; ++base) {
+          const auto& output = request.registers[base];
+          std::fill(output.begin(), output.end(), kLateWrite);
+        }
+      }
+      return ERT_CMD_STATE_TIMEOUT;
+    }
     const Trap trap = unit.abort ? Trap::kAbort : Trap::kCycleLimit;
     simulator::WriteStatusState(page, launch::State::kTrapped, trap, 0, launch.cycle_limit);
     return ERT_CMD_STATE_COMPLETED;

@@ -46,6 +46,8 @@ enum class Fault : uint8_t {
 };
 constexpr int kFaults = 8;
 const char* Name(Fault fault);
+/// What a unit that hung writes over its outputs when it is repaired.
+constexpr uint8_t kLateWrite = 0x5A;
 
 struct BoardOptions {
   /// A launch takes at least this long for each of its requests.

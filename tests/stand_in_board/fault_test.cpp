@@ -248,6 +248,50 @@ TEST_F(FaultTest, AnotherUnitTakesOver) {
   Board::Get().Repair();
 }
 
+/// A unit that comes back after its launch was given up writes where nobody looks any more.
+TEST_F(FaultTest, LateWritesOfAHungUnitMeetNobody) {
+  auto device = runtime::OpenDevice(XrtName(xclbin_, ",limit=0.03"));
+  ASSERT_TRUE(device.ok()) << device.failure().message;
+  auto loaded = (*device)->Load(std::make_shared<Program>(ReluProgram()));
+  auto lane = (*loaded)->OpenLane(1);
+  auto buffer = (*device)->Allocate(8192);
+  ASSERT_TRUE(lane.ok() && buffer.ok());
+  (*buffer)->host()[0] = 7;
+  ASSERT_TRUE((*buffer)->SyncToDevice(0, 8192).ok());
+  runtime::DeviceRequest request;
+  request.registers[kBaseInput0] = {buffer->get(), 0, 256};
+  request.registers[kBaseOutput0] = {buffer->get(), 4096, 256};
+  const runtime::DeviceRequest* requests[] = {&request};
+  runtime::LaunchOutcome outcome;
+  Board::Get().Inject(Fault::kHang);
+  (*lane)->Launch(0, requests, {}, outcome);
+  EXPECT_EQ(outcome.state, runtime::LaunchState::kDeviceError);
+  Board::Get().Repair();
+  for (int i = 0; i < 400 && Board::Get().counts().commands != 0; ++i) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE((*buffer)->SyncFromDevice(0, 8192).ok());
+  EXPECT_EQ((*buffer)->host()[0], 7) << "what was in the buffer moved with it";
+  EXPECT_NE((*buffer)->host()[4096], stand_in::kLateWrite);
+}
+
+/// A configuration of the user's own: its fields are read from the device, and the command that recompiles names it.
+TEST_F(FaultTest, AConfigurationOfOnesOwn) {
+  XclbinOptions options;
+  options.config = BuiltInConfigs().front();
+  options.config.name = "mine";
+  options.config.vector_rows = 8192;
+  options.config.clock_mhz = 123;
+  const std::string path = testing::TempDir() + "xrun_own_" + std::to_string(::getpid()) + ".xclbin";
+  ASSERT_TRUE(WriteXclbin(options, path).ok());
+  auto device = runtime::OpenDevice(XrtName(path, ""));
+  ASSERT_TRUE(device.ok()) << device.failure().message;
+  options.config.name = "custom";
+  EXPECT_EQ(*(*device)->config(), options.config);
+  const Status status = runtime::CheckProgram(**device, ReluProgram());
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.failure().message.find("vector_rows: 4096 here, 8192 there"), std::string::npos);
+  EXPECT_NE(status.failure().hint.find("--arch xrt:0,xclbin=" + path), std::string::npos) << status.failure().hint;
+}
+
 /// A session's timeout is heeded although a shared unit cannot be aborted, and says where the launch stood.
 TEST_F(FaultTest, TimeoutOfTheSession) {
   const api::Device device = api::Device::open(XrtName(xclbin_, ""));  // limit 10 s
