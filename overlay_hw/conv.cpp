@@ -285,7 +285,9 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
         }
         feed.last = ends;
         Step(chain, feed);
-        if (ends) HW_COUNT(counts.EndArray(0));
+      }
+      HW_COUNT(counts.EndArray(0));
+      for (uint32_t i = 0; i < kPP; ++i) {
         if (HasResults(chain))
           Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
       }
@@ -297,6 +299,8 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
     HW_PIPELINE
     HW_FIXED();
     Step(chain, feed);
+  }
+  for (uint32_t i = 0; i < kPP; ++i) {
     if (HasResults(chain))
       Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
   }

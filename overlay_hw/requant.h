@@ -43,7 +43,7 @@ inline int32_t WrapMul(int32_t a, int32_t b) {
 
 /// Accumulator to clamped int8: the first half of the output stage.
 inline int32_t FirstStage(int32_t acc, const Record& record, bool prelu, int32_t zero_point, int32_t lo, int32_t hi) {
-  const bool second = prelu && HW_MUTATE(9, acc < 0, acc < -1000);
+  const bool second = prelu && HW_MUTATE(9, acc < 0, acc >= 0);
   const int32_t q = Requantize(acc, second ? HW_MUTATE(10, record.m2, record.m) : record.m,
                                second ? record.shift2 : record.shift, zero_point);
   return ClampTo(q, lo, HW_MUTATE(11, hi, 127));

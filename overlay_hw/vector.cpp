@@ -157,64 +157,105 @@ struct BlockSums {
   uint32_t rows_inside, columns_inside[kVP];
 };
 
+/// Where the taps of kernel column `kw` lie in the input row.
+struct TapColumns {
+  int32_t ix[kVP];
+  bool inside[kVP];
+};
+void FindColumns(const Window& x, uint32_t ox, uint32_t count, uint32_t kw, bool row_inside, bool first_row,
+                 BlockSums& sums, TapColumns& taps) {
+  HW_UNROLL
+  for (uint32_t v = 0; v < kVP; ++v) {
+    HW_VITIS(unroll)
+    const int32_t ix = static_cast<int32_t>((ox + v) * x.stride_w + kw * x.dilation_w) - x.pad_left;
+    const bool column_inside = v < count && ix >= 0 && ix < static_cast<int32_t>(x.in_w);
+    if (first_row && column_inside) ++sums.columns_inside[v];
+    taps.ix[v] = ix;
+    taps.inside[v] = row_inside && column_inside;
+  }
+}
+
+/// A multiplier step of all lanes. Where out_w is 1 they share the taps of one pixel: taps are dealt to them as they
+/// come, and a full deal, or the last, is a step.
+struct Dealer {
+  bool shared;
+  uint32_t dealt, tap, taps;
+};
+void MultiplyTap(const Window& x, VectorPort& parameters, Engine& e, const TapColumns& taps, const Word (&words)[kVP],
+                 uint32_t count, Dealer& dealer, BlockSums& sums) {
+  Word weight;
+  if (x.kind == kDepthwise) {
+    if (dealer.tap < kTapRows) {
+      weight = e.parameters.weights[dealer.tap];
+    } else {
+      ReadVectorRow(parameters, e.weight_row + dealer.tap, weight);
+    }
+  }
+  ++dealer.tap;
+  if (!dealer.shared) HW_ITERATION(0);
+  HW_UNROLL
+  for (uint32_t v = 0; v < kVP; ++v) {
+    HW_VITIS(unroll)
+    if (v < count)
+      Tap(x, taps.inside[v], words[v], weight, e.parameters.records, sums.acc[dealer.shared ? dealer.dealt : v]);
+  }
+  if (!dealer.shared) return;
+  ++dealer.dealt;
+  if (dealer.dealt == kVP || dealer.tap == dealer.taps) {
+    HW_ITERATION(0);
+    dealer.dealt = 0;
+  }
+}
+
 /// The multiplier steps and window reads of one block.
 void Taps(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, VectorPort& parameters,
           Engine& e, uint32_t plane, uint32_t oy, uint32_t ox, uint32_t count, BlockSums& sums) {
   const Columns columns = ColumnsOf(x, ox, count);
-  const bool shared = x.out_w == 1;  // the lanes share the taps of one pixel
+  Dealer dealer = {x.out_w == 1, 0, 0, x.kernel_h * x.kernel_w};
   sums.rows_inside = 0;
   HW_UNROLL
   for (uint32_t v = 0; v < kVP; ++v) {
     HW_VITIS(unroll)
     sums.columns_inside[v] = 0;
   }
-  uint32_t slot = 0, dealt = 0, tap = 0;
+  uint32_t slot = 0;
   for (uint32_t kh = 0; kh < x.kernel_h; ++kh) {
     HW_VITIS(loop_tripcount min = 1 max = 16383)
     const int32_t iy = static_cast<int32_t>(oy * x.stride_h + kh * x.dilation_h) - x.pad_top;
     const bool row_inside = iy >= 0 && iy < static_cast<int32_t>(x.in_h) && columns.from <= columns.to;
     const uint32_t base = plane + static_cast<uint32_t>(iy) * x.src_row_pitch;
-    if (row_inside) {
-      ++sums.rows_inside;
-      if (columns.fits) ReadSlot(read0, read1, read2, e, x, columns, slot, iy, base);
-    }
-    for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
-      HW_PIPELINE
-      HW_VITIS(loop_tripcount min = 1 max = 16383)
-      if (!shared) HW_ITERATION(0);
-      Word weight;
-      if (x.kind == kDepthwise) {
-        if (tap < kTapRows) {
-          weight = e.parameters.weights[tap];
-        } else {
-          ReadVectorRow(parameters, e.weight_row + tap, weight);
+    if (row_inside) ++sums.rows_inside;
+    if (row_inside && !columns.fits) {
+      for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
+        HW_VITIS(loop_tripcount min = 1 max = 16383)
+        TapColumns taps;
+        Word words[kVP];
+        FindColumns(x, ox, count, kw, row_inside, kh == 0, sums, taps);
+        for (uint32_t v = 0; v < count; ++v) {
+          HW_VITIS(loop_tripcount min = 1 max = kVP)
+          if (taps.inside[v]) ReadOne(read0, read1, read2, e, slot, base + static_cast<uint32_t>(taps.ix[v]), words[v]);
         }
+        MultiplyTap(x, parameters, e, taps, words, count, dealer, sums);
       }
-      ++tap;
-      HW_UNROLL
-      for (uint32_t v = 0; v < kVP; ++v) {
-        HW_VITIS(unroll)
-        if (v >= count) continue;
-        const int32_t ix = static_cast<int32_t>((ox + v) * x.stride_w + kw * x.dilation_w) - x.pad_left;
-        const bool column_inside = ix >= 0 && ix < static_cast<int32_t>(x.in_w);
-        const bool inside = row_inside && column_inside;
-        if (kh == 0 && column_inside) ++sums.columns_inside[v];
-        Word word;
-        if (inside && columns.fits) word = e.slot[slot].word[static_cast<uint32_t>(ix) % kRowWords];
-        if (inside && !columns.fits) ReadOne(read0, read1, read2, e, slot, base + static_cast<uint32_t>(ix), word);
-        Tap(x, inside, word, weight, e.parameters.records, sums.acc[shared ? dealt : v]);
-      }
-      if (shared) {  // taps are dealt to the lanes as they come; a full deal, or the last, is a multiplier step
-        ++dealt;
-        if (dealt == kVP || tap == x.kernel_h * x.kernel_w) {
-          HW_ITERATION(0);
-          dealt = 0;
+    } else {
+      if (row_inside) ReadSlot(read0, read1, read2, e, x, columns, slot, iy, base);
+      for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
+        HW_PIPELINE
+        HW_VITIS(loop_tripcount min = 1 max = 16383)
+        TapColumns taps;
+        Word words[kVP];
+        FindColumns(x, ox, count, kw, row_inside, kh == 0, sums, taps);
+        HW_UNROLL
+        for (uint32_t v = 0; v < kVP; ++v) {
+          HW_VITIS(unroll)
+          if (taps.inside[v]) words[v] = e.slot[slot].word[static_cast<uint32_t>(taps.ix[v]) % kRowWords];
         }
+        MultiplyTap(x, parameters, e, taps, words, count, dealer, sums);
       }
     }
     slot = slot == 2 ? 0 : slot + 1;
   }
-  if (!shared) return;
+  if (!dealer.shared) return;
   for (uint32_t level = 0; level < kJoinSteps; ++level) {
     HW_PIPELINE
     HW_ITERATION(0);
