@@ -47,3 +47,6 @@ if(TARGET xcompile)
   set_tests_properties(overlay_rtl PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 7200)
   add_custom_target(rtl_check COMMAND ${rtl_check} DEPENDS rtl_vectors xcompile USES_TERMINAL)
 endif()
+
+add_test(NAME overlay_verilog COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/rtl/verilog_check.py)
+set_tests_properties(overlay_verilog PROPERTIES SKIP_RETURN_CODE 77)
