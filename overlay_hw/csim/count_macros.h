@@ -24,6 +24,8 @@
 
 #ifdef XRUN_HW_MUTATIONS
 #define HW_MUTATE(n, right, wrong) (::xrun::hw::csim::Mutation() == (n) ? (wrong) : (right))
+#elif defined(XRUN_HW_MUTATION)  // one of them for good: for tools that make RTL
+#define HW_MUTATE(n, right, wrong) ((n) == XRUN_HW_MUTATION ? (wrong) : (right))
 #else
 #define HW_MUTATE(n, right, wrong) (right)
 #endif

@@ -63,8 +63,9 @@ class ThreadedMachine final : public csim::Machine {
     size_t moved = 0;
     std::array<uint32_t, kEngines * kReportFields> reports{};
     uint32_t acquired = 0;
+    std::array<bool, Wiring::kProcesses> ended{};
     bool operator==(const Snapshot& o) const {
-      return moved == o.moved && reports == o.reports && acquired == o.acquired;
+      return moved == o.moved && reports == o.reports && acquired == o.acquired && ended == o.ended;
     }
   };
 
@@ -134,6 +135,7 @@ class ThreadedMachine final : public csim::Machine {
 
   Snapshot Look() {
     Snapshot s;
+    for (size_t p = 0; p < s.ended.size(); ++p) s.ended[p] = ended_[p].load(std::memory_order_acquire);
     wiring_->VisitFifos([&](const char*, auto& fifo) { s.moved += fifo.moved(); });
     for (uint32_t e = 0; e < kEngines; ++e) {
       for (uint32_t f = 0; f < kReportFields; ++f) {
@@ -146,8 +148,16 @@ class ThreadedMachine final : public csim::Machine {
 
   /// Passes aborts on, and finds out when nothing can move any more.
   void Watch(const csim::LaunchInput& input, csim::LaunchResult& result) {
+    using Rounds = std::array<uint64_t, Wiring::kProcesses>;
+    const auto rounds = [this] {
+      Rounds now{};
+      for (size_t p = 0; p < now.size(); ++p) now[p] = rounds_[p].load(std::memory_order_acquire);
+      return now;
+    };
+    // Rounds are read after the first look and before the second: those between them fell into a time in which nothing
+    // moved.
     Snapshot before = Look();
-    std::array<uint64_t, Wiring::kProcesses> polled{};
+    Rounds polled = rounds();
     bool late = false;
     std::chrono::microseconds look = kFirstLook;
     for (;;) {
@@ -159,18 +169,16 @@ class ThreadedMachine final : public csim::Machine {
       if (input.abort != nullptr && input.abort->load(std::memory_order_relaxed)) {
         flags_.store(input.flags | launch::kFlagAbort, std::memory_order_relaxed);
       }
-      // What the processes had polled is read before what has moved: a process that polls on after this has seen it.
-      std::array<uint64_t, Wiring::kProcesses> now{};
-      for (size_t p = 0; p < now.size(); ++p) now[p] = rounds_[p].load(std::memory_order_acquire);
+      const Rounds now = rounds();
       const Snapshot seen = Look();
       if (!(seen == before)) {
         before = seen;
-        polled = now;
+        polled = rounds();
         continue;
       }
       bool blocked = !late && !wiring_->stop.load(std::memory_order_acquire);
       for (size_t p = 0; p < now.size(); ++p) {
-        if (!ended_[p].load(std::memory_order_acquire) && now[p] < polled[p] + kRoundsInVain) blocked = false;
+        if (!before.ended[p] && now[p] < polled[p] + kRoundsInVain) blocked = false;
       }
       if (!blocked) continue;
       late = true;
@@ -184,8 +192,7 @@ class ThreadedMachine final : public csim::Machine {
 
   std::string DescribeDeadlock() {
     std::string text;
-    TokenStream* const from[kEngines] = {wiring_->load_from, wiring_->conv_from, wiring_->vector_from,
-                                         wiring_->save_from};
+    TokenStream* const to[kEngines] = {wiring_->load_to, wiring_->conv_to, wiring_->vector_to, wiring_->save_to};
     for (uint32_t e = 0; e < kEngines; ++e) {
       EngineReport& report = wiring_->control_reports[e];
       if (ReadReport(report, kReportFinished) != 0) continue;
@@ -200,7 +207,8 @@ class ThreadedMachine final : public csim::Machine {
       };
       for (uint32_t other = 0; other < kEngines; ++other) {
         if ((waiting >> other & 1) == 0) continue;
-        add((from[e][other].empty() ? "a token from " : "a full counter of ") + std::string(kEngineNames[other]));
+        add((to[e][other].size() < kTokenLimit ? "a token from " : "a full counter of ") +
+            std::string(kEngineNames[other]));
       }
       if ((waiting & launch::kWaitingRing) != 0) add("free rows of the weight ring");
       if ((waiting & launch::kWaitingDram) != 0) add("instructions from DRAM");

@@ -22,3 +22,31 @@ add_test(NAME overlay_packaging
          COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/packaging_test.py --root ${CMAKE_SOURCE_DIR}
                  --pins $<TARGET_FILE:csim_pins> --make-xclbin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/make_xclbin)
 set_tests_properties(overlay_packaging PROPERTIES SKIP_RETURN_CODE 77)
+
+# The concurrent C-sim against the simulator. More seeds: XRUN_CSIM_SEEDS=1000 csim_test --gtest_filter='*Random*'.
+if(NOT XRUN_RUNTIME_ONLY)
+  add_executable(csim_test csim_test.cpp csim_unit.cpp)
+  target_link_libraries(csim_test PRIVATE xrun_warnings xrun_simulator GTest::gtest_main Threads::Threads ${CMAKE_DL_LIBS})
+  set(libraries "")
+  foreach(config B512 B1152 B4096 K26)
+    list(APPEND libraries "{\"${config}\", \"$<TARGET_FILE:xrun_csim_${config}>\"}")
+    add_dependencies(csim_test xrun_csim_${config})
+  endforeach()
+  list(JOIN libraries ", " libraries)
+  target_compile_definitions(csim_test PRIVATE "XRUN_CSIM_LIBRARIES=${libraries}")
+  gtest_discover_tests(csim_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endif()
+
+# RTL of the sequential top by an open HLS tool where there is one; the same testbench as C++ everywhere.
+if(TARGET xcompile)
+  add_executable(rtl_vectors rtl/rtl_vectors.cpp csim_unit.cpp)
+  target_link_libraries(rtl_vectors PRIVATE xrun_warnings xrun_simulator ${CMAKE_DL_LIBS})
+  set(rtl_check ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/rtl/rtl_check.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  add_test(NAME overlay_rtl COMMAND ${rtl_check})
+  add_test(NAME overlay_rtl_native COMMAND ${rtl_check} --native)
+  set_tests_properties(overlay_rtl PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 7200)
+  add_custom_target(rtl_check COMMAND ${rtl_check} DEPENDS rtl_vectors xcompile USES_TERMINAL)
+endif()
+
+add_test(NAME overlay_verilog COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/rtl/verilog_check.py)
+set_tests_properties(overlay_verilog PROPERTIES SKIP_RETURN_CODE 77)

@@ -205,6 +205,7 @@ TEST(Api, MistakesAreNamed) {
 TEST(Api, DevicesThatAreNotThereAreNotReplaced) {
   EXPECT_SAYS(ErrorOf([] { xrun::Device::open("xrt:0"); }).message(), "xrt:0");
   EXPECT_SAYS(ErrorOf([] { xrun::Device::open("csim:B4095"); }).what(), "B4096");
+  EXPECT_SAYS(ErrorOf([] { xrun::Device::open("csim:stall=token_load_conv"); }).message(), "not stall=FIFO:ITEMS");
   EXPECT_SAYS(ErrorOf([] { xrun::Device::open("xrtt"); }).hint(), "did you mean 'xrt'");
   EXPECT_SAYS(ErrorOf([] { xrun::Device::open(""); }).message(), "unknown device");
   EXPECT_SAYS(ErrorOf([] { xrun::Device::open("sim:B4095"); }).what(), "B4096");

@@ -1,0 +1,271 @@
+// The concurrent C-sim against the simulator: random programs over all engines, and how launches end. Networks and
+// every instruction by itself: tests/device, on device csim.
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/overlay_hw/csim_unit.h"
+#include "tests/overlay_hw/random_program.h"
+
+namespace xrun::test {
+namespace {
+
+struct Library {
+  const char* config;
+  const char* file;
+};
+constexpr Library kLibraries[] = {XRUN_CSIM_LIBRARIES};
+
+class CsimTest : public testing::TestWithParam<Library> {
+ protected:
+  void SetUp() override { config_ = *FindConfig(GetParam().config); }
+  CsimUnit unit_{GetParam().file};
+  HardwareConfig config_;
+};
+
+/// XRUN_CSIM_SEEDS: more of them; XRUN_CSIM_FIRST_SEED: from there.
+uint64_t Number(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST_P(CsimTest, RandomProgramsGiveTheSimulatorsBytes) {
+  const uint64_t first = Number("XRUN_CSIM_FIRST_SEED", 1);
+  const uint64_t count = Number("XRUN_CSIM_SEEDS", config_.channels > 8 ? 6 : 20);
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    RandomProgram random(config_, seed);
+    const auto program = random.Build();
+    const Ended csim = unit_.Run(*program, random.buffers());
+    const Ended sim = RunInSimulator(*program, random.buffers());
+    ASSERT_EQ(csim.text, "") << "seed " << seed;
+    ASSERT_EQ(sim.text, "") << "seed " << seed;
+    for (size_t base : {size_t{kBaseWorkspace}, size_t{kBaseOutput0}}) {
+      const auto& a = csim.buffers[0][base];
+      const auto& b = sim.buffers[0][base];
+      const auto at = std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin();
+      ASSERT_TRUE(a == b) << "seed " << seed << ", register " << base << ", byte " << at;
+    }
+    ASSERT_EQ(csim.page, sim.page) << "seed " << seed;
+  }
+}
+
+TEST_P(CsimTest, IdentifiesItselfAsTheSimulator) {
+  std::vector<uint8_t> page(launch::kStatusPageBytes);
+  ASSERT_TRUE(simulator::Machine(config_).Identify(page).ok());
+  EXPECT_EQ(unit_.Identify(), page);
+  EXPECT_EQ(unit_.api().fingerprint, Fingerprint(config_));
+}
+
+/// Copies 32 words from register 2 to register 8 by way of activation memory.
+constexpr const char* kCopy = R"(
+.stream load body
+Load wait=save signal=save base=2 planes=1 rows=1 cols=32
+.stream save prologue
+Sync signal=load
+.stream save body
+Save wait=load signal=load base=8 planes=1 rows=1 cols=32
+)";
+
+Buffers CopyBuffers(const HardwareConfig& config, size_t requests) {
+  Buffers buffers(requests);
+  for (size_t r = 0; r < requests; ++r) {
+    buffers[r][kBaseInput0].resize(32 * config.channels);
+    buffers[r][kBaseOutput0].resize(32 * config.channels);
+    for (size_t i = 0; i < buffers[r][kBaseInput0].size(); ++i) {
+      buffers[r][kBaseInput0][i] = static_cast<uint8_t>(i + r);
+    }
+  }
+  return buffers;
+}
+
+class Endings : public CsimTest {
+ protected:
+  /// The unit does as it should, whatever came before.
+  void ExpectWorks() {
+    const auto program = ProgramOf(config_, kCopy);
+    const Ended ended = unit_.Run(*program, CopyBuffers(config_, 5));
+    EXPECT_EQ(ended.text, "");
+    EXPECT_EQ(ended.page, RunInSimulator(*program, CopyBuffers(config_, 5)).page);
+    for (const auto& request : ended.buffers) EXPECT_EQ(request[kBaseOutput0], request[kBaseInput0]);
+  }
+  static std::string Replaced(const std::string& from, const std::string& to) {
+    std::string text = kCopy;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  }
+};
+
+/// State, cause, completed requests, and the entry of the engine that trapped. What the others had reached by then is a
+/// matter of time, and so may differ.
+void ExpectSameTrap(const Ended& csim, const Ended& sim, Trap trap, Engine engine) {
+  auto a = launch::ReadStatusPage(csim.page), b = launch::ReadStatusPage(sim.page);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->state, launch::State::kTrapped);
+  EXPECT_EQ(b->state, launch::State::kTrapped);
+  EXPECT_EQ(a->trap, trap) << TrapName(a->trap);
+  EXPECT_EQ(b->trap, trap) << TrapName(b->trap);
+  EXPECT_EQ(launch::TrappedEngine(*a), engine);
+  EXPECT_EQ(launch::TrappedEngine(*b), engine);
+  EXPECT_EQ(a->completed, b->completed);
+  if (engine == kAnyEngine) return;
+  EXPECT_EQ(a->engines[engine].request, b->engines[engine].request);
+  EXPECT_EQ(a->engines[engine].completed, b->engines[engine].completed);
+}
+
+TEST_P(Endings, TrapsNameEngineInstructionAndCause) {
+  struct {
+    const char *from, *to;
+    Trap trap;
+    Engine engine;
+  } const cases[] = {
+      {"base=2 planes=1", "base=2 planes=0", Trap::kIllegalInstruction, kLoad},
+      {"base=8 planes=1 rows=1 cols=32", "base=8 planes=1 rows=0 cols=32", Trap::kIllegalInstruction, kSave},
+      {"base=2 planes=1 rows=1 cols=32", "base=2 planes=1 rows=1 cols=200000", Trap::kOnChipLimit, kLoad},
+      {"base=2 planes=1 rows=1 cols=32", "base=2 planes=1 rows=1 cols=33", Trap::kDramLimit, kLoad},
+      {"base=2 planes=1 rows=1 cols=32", "base=3 planes=1 rows=1 cols=32", Trap::kDramLimit, kLoad},
+      {"base=8 planes=1 rows=1 cols=32", "base=2 planes=1 rows=1 cols=32", Trap::kReadOnly, kSave},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(std::string(c.to));
+    const auto program = ProgramOf(config_, Replaced(c.from, c.to));
+    for (size_t requests : {1U, 3U}) {
+      ExpectSameTrap(unit_.Run(*program, CopyBuffers(config_, requests)),
+                     RunInSimulator(*program, CopyBuffers(config_, requests)), c.trap, c.engine);
+    }
+    ExpectWorks();
+  }
+}
+
+TEST_P(Endings, RingUnderflow) {
+  const auto program = ProgramOf(
+      config_,
+      ".stream conv body\nConv in_w=1 in_h=1 src_row_pitch=1 dst=8 dst_row_pitch=1 dst_step=1 out_w=1 out_h=1 "
+      "ic_groups=1 "
+      "oc_groups=1 kernel_h=1 kernel_w=1 stride_h=1 stride_w=1 dilation_h=1 dilation_w=1 release=1 clamp_lo=-128 "
+      "clamp_hi=127\n");
+  ExpectSameTrap(unit_.Run(*program, Buffers(1)), RunInSimulator(*program, Buffers(1)), Trap::kRingUnderflow, kConv);
+  ExpectWorks();
+}
+
+TEST_P(Endings, DeadlockIsFoundAndToldAsTheSimulatorDoes) {
+  struct {
+    const char *from, *to, *waits;
+  } const cases[] = {
+      {"Sync signal=load", "Sync signal=conv", "load (request 0, instruction 0) waits for a token from save"},
+      {"Load wait=save signal=save", "Load wait=save", "save (request 0, instruction 1) waits for a token from load"},
+      {"Load wait=save signal=save", "LoadWeights acquire=1\nLoad wait=save signal=save", "weight ring"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(std::string(c.to));
+    const auto program = ProgramOf(config_, Replaced(c.from, c.to));
+    const size_t requests = std::string(c.waits) == "weight ring" ? config_.weight_rows + 1 : 2;
+    const Ended csim = unit_.Run(*program, CopyBuffers(config_, requests));
+    const Ended sim = RunInSimulator(*program, CopyBuffers(config_, requests));
+    EXPECT_NE(csim.text.find("deadlock"), std::string::npos) << csim.text;
+    EXPECT_NE(csim.text.find(c.waits), std::string::npos) << csim.text;
+    EXPECT_NE(sim.text.find(c.waits), std::string::npos) << sim.text;
+    EXPECT_EQ(csim.page, sim.page);  // all of it: nobody can have been anywhere else
+    ExpectWorks();
+  }
+}
+
+TEST_P(Endings, FullCounterStalls) {
+  std::string text = ".stream load body\n";
+  for (int i = 0; i <= kTokenLimit; ++i) text += "Sync signal=conv\n";
+  const auto program = ProgramOf(config_, text);
+  const Ended csim = unit_.Run(*program, Buffers(1)), sim = RunInSimulator(*program, Buffers(1));
+  EXPECT_NE(csim.text.find("load (request 0, instruction 15) waits for a full counter of conv"), std::string::npos)
+      << csim.text;
+  EXPECT_NE(sim.text.find("full counter of conv"), std::string::npos) << sim.text;
+  EXPECT_EQ(csim.page, sim.page);
+  ExpectWorks();
+}
+
+TEST_P(Endings, InjectedStall) {
+  const auto program = ProgramOf(config_, kCopy);
+  for (size_t after : {0U, 1U, 2U}) {
+    HowToRun how;
+    how.stall = "token_load_save";
+    how.stall_after = after;
+    const Ended ended = unit_.Run(*program, CopyBuffers(config_, 4), how);
+    EXPECT_NE(ended.text.find("save (request " + std::to_string(after)), std::string::npos) << ended.text;
+    // The token stands in the FIFO, but its reader does not get it.
+    auto page = launch::ReadStatusPage(ended.page);
+    ASSERT_TRUE(page.ok());
+    EXPECT_EQ(page->trap, Trap::kCycleLimit);
+    EXPECT_EQ(page->completed, after);
+    EXPECT_EQ(page->engines[kSave].waiting, 1U << kLoad);
+    ExpectWorks();
+  }
+  HowToRun wrong;
+  wrong.stall = "token_load_load";
+  EXPECT_NE(unit_.Run(*program, CopyBuffers(config_, 1), wrong).text.find("token_load_load"), std::string::npos);
+}
+
+TEST_P(Endings, CycleLimit) {
+  const auto program = ProgramOf(config_, kCopy);
+  const Ended whole = RunInSimulator(*program, CopyBuffers(config_, 9), {1'000'000, nullptr, nullptr, 0});
+  const uint64_t cycles = launch::ReadStatusPage(whole.page)->cycles;
+  for (uint64_t limit : {uint64_t{1}, cycles / 3, cycles / 2, cycles - 1, cycles, cycles + 1}) {
+    SCOPED_TRACE(limit);
+    HowToRun how;
+    how.cycle_limit = limit;
+    const Ended csim = unit_.Run(*program, CopyBuffers(config_, 9), how);
+    const Ended sim = RunInSimulator(*program, CopyBuffers(config_, 9), how);
+    auto a = *launch::ReadStatusPage(csim.page), b = *launch::ReadStatusPage(sim.page);
+    EXPECT_EQ(a.state, b.state);
+    EXPECT_EQ(a.trap, b.trap);
+    EXPECT_EQ(a.completed, b.completed);
+    EXPECT_EQ(a.cycles, b.cycles);
+    for (size_t e = 0; e < kEngines; ++e) {
+      // Cut off between instructions: one that was not begun any more is nothing the engine can be waiting for here.
+      EXPECT_EQ(a.engines[e].request, b.engines[e].request) << e;
+      EXPECT_EQ(a.engines[e].completed, b.engines[e].completed) << e;
+    }
+    for (size_t r = 0; r < 9; ++r) EXPECT_EQ(csim.buffers[r], sim.buffers[r]) << r;
+  }
+  ExpectWorks();
+}
+
+TEST_P(Endings, Abort) {
+  // Long enough that the abort comes in between: the same copy for many requests.
+  const auto program = ProgramOf(config_, kCopy);
+  std::atomic<bool> abort{false};
+  HowToRun how;
+  how.abort = &abort;
+  std::thread host([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    abort = true;
+  });
+  const Ended ended = unit_.Run(*program, CopyBuffers(config_, 20000), how);
+  host.join();
+  auto page = launch::ReadStatusPage(ended.page);
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->trap, Trap::kAbort);
+  EXPECT_EQ(page->state, launch::State::kTrapped);
+  EXPECT_LT(page->completed, 20000U);
+  ExpectWorks();
+}
+
+TEST_P(Endings, ImageOfAnotherConfiguration) {
+  HardwareConfig other = config_;
+  other.partial_entries = config_.partial_entries + 1;
+  const Ended ended = unit_.Run(*ProgramOf(other, kCopy), CopyBuffers(config_, 2));
+  auto page = launch::ReadStatusPage(ended.page);
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->state, launch::State::kTrapped);
+  EXPECT_EQ(page->trap, Trap::kIllegalInstruction);
+  for (const auto& request : ended.buffers) {
+    for (uint8_t b : request[kBaseOutput0]) ASSERT_EQ(b, 0);
+  }
+  ExpectWorks();
+}
+
+std::string NameOf(const testing::TestParamInfo<Library>& info) { return info.param.config; }
+INSTANTIATE_TEST_SUITE_P(Configurations, CsimTest, testing::ValuesIn(kLibraries), NameOf);
+INSTANTIATE_TEST_SUITE_P(Smallest, Endings, testing::Values(kLibraries[0]), NameOf);
+
+}  // namespace
+}  // namespace xrun::test
