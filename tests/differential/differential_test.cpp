@@ -169,9 +169,10 @@ TEST(Differential, ProductsOfActivationsRunOnTheOverlay) {
   for (const uint64_t seed : Seeds(5000000, 40)) {
     CompileOptions options;
     options.config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
-    auto program = compiler::Compile(RandomAttention(seed), options);
+    const Graph graph = RandomAttention(seed);
+    auto program = compiler::Compile(graph, options);
     ASSERT_TRUE(program.ok()) << program.failure().ToString();
-    EXPECT_LE(program->overlay_steps.size(), 2U) << "XRUN_SEED=" << seed;
+    EXPECT_LE(program->overlay_steps.size(), 2U) << "XRUN_SEED=" << seed << "\n" << compiler::ToText(graph);
     for (const NodeInfo& node : program->nodes) {
       if (node.op != "MatMul") continue;
       EXPECT_EQ(node.placement, "overlay") << "XRUN_SEED=" << seed << " " << node.name << ": " << node.reason;
