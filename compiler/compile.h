@@ -26,7 +26,7 @@ struct CompileOptions {
   /// Every int8 value stays readable in the workspace after a run (OverlayStep::watches). Slower and larger; results
   /// are equal.
   bool debug_tensors = false;
-  std::vector<std::string> cpu_nodes = {};  ///< run these quantized nodes (ONNX names) on the CPU, in float
+  std::vector<std::string> cpu_nodes = {};  ///< run these quantized nodes (ONNX names) on the CPU
 };
 
 /// The quantized graph as it is lowered (nodes that run on the CPU rewritten, channel moves joined) and what became of

@@ -189,6 +189,11 @@ Status LowerMatMul(const Graph& graph, const Node& node, const std::vector<Overl
   const Value& weights = graph.at(node.inputs[0]);
   const Value& x = graph.at(node.inputs[1]);
   const Value& y = graph.at(node.outputs[0]);
+  for (const Value* v : {&weights, &x}) {
+    if (v->shape.size() != 3 || v->shape[0] != 1) {
+      return Failure{"'" + v->name + "' is not one matrix", ""};
+    }
+  }
   layer->kind = LayerKind::kMatMul;
   layer->transposed = !node.as<MatMulAttrs>().transpose_a;
   const uint32_t length = tensors[static_cast<size_t>(layer->input)].channels;

@@ -7,9 +7,9 @@
 
 namespace xrun::compiler {
 
-/// Makes a quantized operator run on the CPU: Dequantize, the operator in float32, Quantize. Rounding still happens
-/// once, into the same int8 values, but after float32 arithmetic instead of integers. Operators that only move int8
-/// values stay as they are. `reason` is what reports say. Ids of nodes after `id` change.
+/// Makes a quantized operator run on the CPU: as it is where the CPU has its integers (integer_form.h) or it only moves
+/// int8 values; else as Dequantize, the operator in float32, Quantize. Rounding then still happens once, into the same
+/// int8 values, but after float32 arithmetic. `reason` is what reports say. Ids of nodes after `id` change.
 void MoveToCpu(Graph* graph, NodeId id, const std::string& reason);
 
 /// True if the node is a quantized operator, one that MoveToCpu can move.

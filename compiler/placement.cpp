@@ -26,10 +26,8 @@ bool HasOverlayForm(const Graph& graph, const Node& node) {
     case Op::kPRelu:
     case Op::kPad:
       return true;
-    case Op::kMatMul: {  // as tokens_to_planes makes it
-      const Shape &a = graph.at(node.inputs[0]).shape, &b = graph.at(node.inputs[1]).shape;
-      return a.size() == 3 && b.size() == 3 && a[0] == 1 && b[0] == 1;
-    }
+    case Op::kMatMul:  // tokens_to_planes makes it products of matrices
+      return graph.at(node.inputs[0]).shape.size() > 1 && graph.at(node.inputs[1]).shape.size() > 1;
     case Op::kConcat:
     case Op::kSlice:
       return placeable(node.inputs[0]) && placeable(node.outputs[0]);

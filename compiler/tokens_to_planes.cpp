@@ -500,6 +500,11 @@ class Converter {
 
 }  // namespace
 
-bool TokensToPlanes(Graph& graph) { return Converter(graph).Run(); }
+bool TokensToPlanes(Graph& graph) {
+  // Products of planes look like products of tokens: once is enough.
+  if (graph.metadata.contains("tokens") || !Converter(graph).Run()) return false;
+  graph.metadata["tokens"] = "as planes";
+  return true;
+}
 
 }  // namespace xrun::compiler

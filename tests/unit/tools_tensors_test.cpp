@@ -17,6 +17,7 @@
 #include "compiler/quantize/synthetic_inputs.h"
 #include "isa/atomic_file.h"
 #include "runtime/io/file.h"
+#include "tools/driver/folder.h"
 #include "tools/driver/infer.h"
 #include "tools/driver/layer_errors.h"
 #include "tools/driver/report.h"
