@@ -381,14 +381,15 @@ void Board::UnitLoop(Unit& unit) {
 }
 
 bool Board::WaitForRepair(Unit& unit, std::optional<Clock::time_point> limit) {
-  std::unique_lock lock(unit.mutex);
-  const auto ends = [&] { return unit.reset || (limit && unit.abort.load()); };
-  if (limit) {
-    unit.wake.wait_until(lock, *limit, ends);
-  } else {
-    unit.wake.wait(lock, ends);
+  // Looked at every millisecond: what stands still has time, and the limit is kept to the millisecond.
+  for (;;) {
+    {
+      const std::lock_guard lock(unit.mutex);
+      if (unit.reset) return true;
+    }
+    if (limit && (unit.abort || Clock::now() >= *limit)) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return unit.reset;
 }
 
 Board::Prepared& Board::PreparedAt(Unit& unit, uint64_t image_at, uint64_t weights_at) {
