@@ -187,7 +187,7 @@ class CsimLane final : public Lane {
       }
     }
     if (!options.time_marks.empty()) {
-      XRUN_RETURN_IF_ERROR(simulator::TimeMarks(prepared, count, options.time_marks));
+      XRUN_RETURN_IF_ERROR(simulator::ModelTimeMarks(prepared, count, options.time_marks));
     }
     return {};
   }

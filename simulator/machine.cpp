@@ -346,7 +346,7 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
     }
   }
   if (!run_options.time_marks.empty()) {
-    XRUN_RETURN_IF_ERROR(TimeMarks(prepared, static_cast<uint32_t>(launch.size()), run_options.time_marks));
+    XRUN_RETURN_IF_ERROR(ModelTimeMarks(prepared, static_cast<uint32_t>(launch.size()), run_options.time_marks));
   }
   if (check_order) {
     if (order == nullptr) order = std::make_unique<OrderTracker>(memory.config);
@@ -416,7 +416,7 @@ Status Machine::Identify(std::span<uint8_t> status_page) const {
 
 const HardwareConfig& Machine::config() const { return state_->memory.config; }
 
-Status TimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks) {
+Status ModelTimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks) {
   XRUN_ASSIGN_OR_RETURN(const TimingReport timing, SimulateTiming(step, {requests, true, 0, 0}));
   return FillTimeMarks(timing, step, marks);
 }

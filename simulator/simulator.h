@@ -109,7 +109,7 @@ class Machine {
 };
 
 /// The modelled time marks of a launch with `requests` requests, as RunOptions::time_marks.
-Status TimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks);
+Status ModelTimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks);
 
 /// Prepare and Run in one, on a Machine of its own: for tests and tools that run a step once.
 Status RunOnce(const Program& program, const OverlayStep& step, std::span<const LaunchRequest> requests,

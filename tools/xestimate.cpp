@@ -15,7 +15,7 @@ using namespace xrun;
 using tools::Table;
 
 struct EstimateFlags {
-  std::string arch, board, multipliers = "dsp";
+  std::string arch, board, multipliers = "plain";
   uint32_t lut_lanes = 0;
   bool resources = false;
 
@@ -24,8 +24,10 @@ struct EstimateFlags {
     app.add_option("--arch", arch, "B512 … B4096, K26 or a JSON description")->required()->type_name("ARCH");
     app.add_option("--board", board, "KV260, ZCU102, ZCU104 or U50 only, with each part of the overlay")
         ->type_name("BOARD");
-    app.add_option("--multipliers", multipliers, "dsp, or doubled: the array's DSPs at twice the clock [dsp]")
-        ->check(CLI::IsMember({"dsp", "doubled"}))
+    app.add_option(
+           "--multipliers", multipliers,
+           "plain: as the source stands; packed: two products a DSP; doubled: packed, at twice the clock [plain]")
+        ->check(CLI::IsMember({"plain", "packed", "doubled"}))
         ->type_name("HOW");
     app.add_option("--lut-lanes", lut_lanes, "Pixel lanes whose products are made of LUTs [0]")->type_name("N");
   }
@@ -69,7 +71,10 @@ Status Run(const EstimateFlags& flags, const tools::Tool& tool) {
                        std::to_string(config.pixels) + " pixel lanes",
                    ""};
   }
-  const tools::ArrayMultipliers multipliers{flags.multipliers == "doubled", flags.lut_lanes};
+  const tools::ArrayMultipliers multipliers{flags.multipliers == "doubled"  ? tools::Products::kDoubled
+                                            : flags.multipliers == "packed" ? tools::Products::kPacked
+                                                                            : tools::Products::kPlain,
+                                            flags.lut_lanes};
   std::vector<tools::Board> boards = tools::KnownBoards();
   if (!flags.board.empty()) {
     XRUN_ASSIGN_OR_RETURN(tools::Board board, tools::FindBoard(flags.board));

@@ -18,6 +18,8 @@ struct Unit {
 constexpr Unit kAccumulatePair{139, 104};
 // unit round_saturate
 constexpr Unit kRoundSaturate{186, 60};
+// unit reference
+constexpr Unit kRoundAsWritten{445, 146};
 // unit bias_stage
 constexpr Unit kBiasStage{94, 62};
 // unit mux16
@@ -80,12 +82,20 @@ ResourceTerm ArrayTerm(const HardwareConfig& c, const ArrayMultipliers& multipli
   const uint64_t cp = c.channels, square = cp * cp;
   const uint64_t lut_lanes = std::min(multipliers.lut_lanes, c.pixels), pairs = DivUp(c.pixels - lut_lanes, 2);
   const uint64_t chains = DivUp(cp, kChain);
+  const bool doubled = multipliers.products == Products::kDoubled;
   ResourceTerm term{"array", "", {}};
-  term.cells.dsp = multipliers.doubled_clock ? DivUp(square * pairs, 2) : square * pairs;
-  term.why = multipliers.doubled_clock ? "DSP at twice the clock: 4 products each" : "2 int8 products in a DSP";
-  // Chains are split and added: the unit has three.
-  const uint64_t accumulator = 64 + (kAccumulatePair.lut - 64) * chains / 3;
-  term.cells += {cp * pairs * accumulator, cp * pairs * kAccumulatePair.ff, 0, 0, 0};
+  if (multipliers.products == Products::kPlain) {
+    // A cascade of DSPs adds by itself; one adder takes it to the accumulator.
+    const uint64_t lanes = c.pixels - lut_lanes;
+    term.cells = {cp * lanes * 32, cp * lanes * 32, square * lanes, 0, 0};
+    term.why = "an int8 product a DSP";
+  } else {
+    term.cells.dsp = doubled ? DivUp(square * pairs, 2) : square * pairs;
+    term.why = doubled ? "DSP at twice the clock: 4 products each" : "2 int8 products in a DSP";
+    // Chains are split and added: the unit has three.
+    const uint64_t accumulator = 64 + (kAccumulatePair.lut - 64) * chains / 3;
+    term.cells += {cp * pairs * accumulator, cp * pairs * kAccumulatePair.ff, 0, 0, 0};
+  }
   // Activations go from column to column through flip-flops, weights through the DSPs' own.
   term.cells.ff += 8 * c.pixels * square;
   // Operands enter a chain later the deeper they stand: one shift register a bit.
@@ -96,19 +106,23 @@ ResourceTerm ArrayTerm(const HardwareConfig& c, const ArrayMultipliers& multipli
         {lut_lanes * cp * (9 * cp + 32), lut_lanes * cp * (10 * cp + 32), 0, 0, 0};  // adder tree, accumulator
     term.why += ", " + std::to_string(lut_lanes) + " lanes in LUTs";
   }
-  if (multipliers.doubled_clock) term.cells += {term.cells.dsp * 12, term.cells.dsp * 84, 0, 0, 0};  // in and out of it
-  term.cells += {c.pixels * (9 * cp + 32), c.pixels * (10 * cp + 32), 0, 0, 0};                      // sum of x
+  if (doubled) term.cells += {term.cells.dsp * 12, term.cells.dsp * 84, 0, 0, 0};  // in and out of it
+  term.cells += {c.pixels * (9 * cp + 32), c.pixels * (10 * cp + 32), 0, 0, 0};    // sum of x
   return term;
 }
 
-ResourceTerm OutputTerm(const HardwareConfig& c) {
+const Unit& Rounding(const ArrayMultipliers& m) {
+  return m.products == Products::kPlain ? kRoundAsWritten : kRoundSaturate;
+}
+
+ResourceTerm OutputTerm(const HardwareConfig& c, const ArrayMultipliers& multipliers) {
   ResourceTerm term{
       "Conv output stage",
       std::to_string(c.requant_lanes) + " lanes: acc·m 2 DSP, zw·Σx 2, residual 2; two roundings, two tables",
       {}};
   term.cells.dsp = 6 * c.requant_lanes;
   term.cells += Times(c.requant_lanes, kBiasStage);
-  term.cells += Times(2 * c.requant_lanes, kRoundSaturate);
+  term.cells += Times(2 * c.requant_lanes, Rounding(multipliers));
   term.cells += Times(c.requant_lanes, kOperandPair);
   term.cells += Times(2 * c.requant_lanes, kTable);
   // Finished accumulators wait here while the array goes on; one group of channel records.
@@ -117,15 +131,16 @@ ResourceTerm OutputTerm(const HardwareConfig& c) {
   return term;
 }
 
-ResourceTerm VectorTerm(const HardwareConfig& c) {
+ResourceTerm VectorTerm(const HardwareConfig& c, const ArrayMultipliers& multipliers) {
+  const bool plain = multipliers.products == Products::kPlain;
   const uint64_t macs = uint64_t{c.vector_pixels} * c.channels, stage = uint64_t{c.line_words()} * c.channels;
   ResourceTerm term{"Vector engine",
-                    std::to_string(macs) + " products (2 in a DSP), " + std::to_string(stage) +
-                        " lanes of a line: 3 DSP, rounding, table",
+                    std::to_string(macs) + (plain ? " products, " : " products (2 in a DSP), ") +
+                        std::to_string(stage) + " lanes of a line: 3 DSP, rounding, table",
                     {}};
-  term.cells.dsp = DivUp(c.vector_pixels, 2) * c.channels + 3 * stage;
+  term.cells.dsp = (plain ? c.vector_pixels : DivUp(c.vector_pixels, 2)) * c.channels + 3 * stage;
   term.cells += Times(macs, kVectorLane);
-  term.cells += Times(stage, kRoundSaturate);
+  term.cells += Times(stage, Rounding(multipliers));
   term.cells += Times(stage, kBiasStage);
   term.cells += Times(stage, kOperandPair);
   term.cells += Times(stage, kTable);
@@ -201,7 +216,8 @@ Resources& Resources::operator+=(const Resources& o) {
 std::vector<ResourceTerm> EstimateResources(const HardwareConfig& c, const ArrayMultipliers& multipliers,
                                             const MemoryPlacement& placement) {
   const uint64_t cp = c.channels;
-  std::vector<ResourceTerm> terms = {ArrayTerm(c, multipliers), OutputTerm(c), VectorTerm(c), PortTerm(c)};
+  std::vector<ResourceTerm> terms = {ArrayTerm(c, multipliers), OutputTerm(c, multipliers), VectorTerm(c, multipliers),
+                                     PortTerm(c)};
   terms.push_back(
       MemoryTerm("activation banks", c.banks(), c.activation_rows, 8 * cp, true, placement.activations_uram));
   terms.push_back(MemoryTerm("weight ring", 1, c.weight_rows, 8 * cp * cp, false, placement.ring_uram));

@@ -25,10 +25,14 @@ struct ResourceTerm {
   Resources cells;
 };
 
-/// Where the array's products are made.
+/// How products and roundings are made.
+enum class Products : uint8_t {
+  kPlain,   ///< as the engines' source stands: a product a DSP, the rounding shift as wide as its operand
+  kPacked,  ///< two products that share a weight in a DSP, the rounding shift cut to the bits that matter
+  kDoubled  ///< packed, and the array's DSPs run at twice the clock of the rest: four products a cycle
+};
 struct ArrayMultipliers {
-  /// The DSPs run at twice the clock of the rest and make four products a cycle instead of two.
-  bool doubled_clock = false;
+  Products products = Products::kPlain;
   /// Pixel lanes whose products are made of LUTs; at most `pixels`.
   uint32_t lut_lanes = 0;
 };
