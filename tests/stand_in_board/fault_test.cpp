@@ -86,7 +86,7 @@ std::string Text(const BoardCounts& c) {
 std::vector<std::vector<std::string>> ExpectedWords(Fault fault) {
   switch (fault) {
     case Fault::kHang:
-      return {{"no end after 100 ms"},
+      return {{"no end after 300 ms"},
               {"reached: load: "},
               {"node 'relu_0'"},
               {"save: request 0, "},
@@ -131,7 +131,7 @@ class FaultTest : public testing::Test {
   void Round(Fault fault, unsigned skip, std::optional<api::Device>& device) {
     constexpr unsigned kRequests = 8;
     Board& board = Board::Get();
-    const std::string name = XrtName(xclbin_, ",limit=0.1,verify");
+    const std::string name = XrtName(xclbin_, ",limit=0.3,verify");
     if (!device) device.emplace(api::Device::open(name));
     WaitUntilIdle();
     const BoardCounts before = Board::Get().counts();

@@ -216,7 +216,9 @@ class Device final : public xrt_core::device {
     const auto buffer = Find(handle);
     Command command;
     command.packet = static_cast<ert_start_kernel_cmd*>(buffer->host);
-    if (command.packet->opcode != ERT_START_CU) Fail(ENOTSUP, "a command other than the start of a unit");
+    // The unit that had this packet before wrote its state: an atomic read takes up what it did.
+    const uint32_t header = __atomic_load_n(&command.packet->header, __ATOMIC_ACQUIRE);
+    if ((header >> 23 & 0x1F) != ERT_START_CU) Fail(ENOTSUP, "a command other than the start of a unit");
     command.keep = buffer;
     command.epoch = handle_->epoch;
     command.event = [events = events_] {
