@@ -207,7 +207,9 @@ void RunSequential(const LaunchArguments& arguments, DramPort& dram, ActivationP
         s.unsent = needs.signal;
         moved = true;
       }
+      const uint32_t before = s.unsent;
       if (!SendSignals(d, e)) {
+        moved = moved || s.unsent != before;  // some went out: who waits for them can go on
         s.waiting = s.unsent;
         continue;
       }
