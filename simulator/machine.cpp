@@ -243,10 +243,10 @@ void Machine::State::Execute(Engine engine, const PreparedInstruction& p) {
 Machine::State::Progress Machine::State::Advance(Engine engine) {
   EngineState& e = engines[engine];
   e.waiting = 0;
-  if (e.unsent != 0) {
+  if (const uint32_t unsent = e.unsent; unsent != 0) {
     if (!SendSignals(engine)) {
       e.waiting = e.unsent;
-      return Progress::kBlocked;
+      return e.unsent != unsent ? Progress::kMoved : Progress::kBlocked;
     }
     NextInstruction(engine);
     return Progress::kMoved;

@@ -21,7 +21,7 @@ import tempfile
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"^(?:<!-- not run by tests: (?P<reason>.+) -->\n)?```sh\n(?P<text>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^(?:<!-- not run by tests: (?P<reason>[^\n]+) -->\n)?```sh\n(?P<text>.*?)^```$", re.M | re.S)
 # Commands in an indented block would look the same to a reader and be missed here.
 INDENTED = re.compile(r"^    (?:\./tools/|build/bin/|for |cmake |x(?:compile|quantize|infer|eval|objdump) ).*$", re.M)
 SIZE = 224
