@@ -167,7 +167,7 @@ def source_line(location):
 # A variable of its own, compared with an expression, counted by a constant or named step: its count is known when it
 # begins, even where the bound is a field that the compiler cannot prove to stay the same (instructions do not change).
 COUNTED_FOR = re.compile(r"for \((?:const )?[\w:]+ (\w+) = [^;]+; \1 (?:<|<=|>|>=|!=) [^;]+; "
-                         r"(?:\+\+\1|--\1|\1 \+= \w+|\1 = [^;]+)\)")
+                         r"(?:\+\+\1|--\1|\1 \+= \w+|\1 = \1 [-+] \w+)\)")
 
 
 def check_loops(path, module):
