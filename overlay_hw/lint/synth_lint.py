@@ -66,8 +66,9 @@ class Module:
             node = self.metadata.get(scope, "")
             match = re.search(r"\bfile: (!\d+)", node)
             if match:
-                name = re.search(r'filename: "([^"]*)"', self.metadata.get(match.group(1), ""))
-                return name.group(1) if name else None
+                # clang splits a path where it parts from the working directory's.
+                name = re.search(r'filename: "([^"]*)"(?:, directory: "([^"]*)")?', self.metadata.get(match.group(1), ""))
+                return os.path.join(name.group(2) or "", name.group(1)) if name else None
             match = re.search(r"\bscope: (!\d+)", node)
             if not match:
                 return None
