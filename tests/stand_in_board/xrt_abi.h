@@ -36,7 +36,7 @@ class no_such_key : public exception {
   explicit no_such_key(key_type key) : exception("no such property of the board"), key_(key) {}
 
  private:
-  key_type key_;
+  [[maybe_unused]] key_type key_;
 };
 
 /// A property of a device. Eight slots.
