@@ -19,8 +19,8 @@ class XRUN_API Device {
   /// "sim:CONFIG": with that one only (a name such as B4096, or a JSON file), as a board would be.
   /// Followed by ",check": uninitialised reads and races are trapped too, several times slower; ",reference": the plain
   /// loops of isa/README.md instead of the vectorised ones.
-  /// "csim", "csim:CONFIG": the overlay's source as C++, one thread an engine; libxrun_csim_<configuration>.so is loaded.
-  /// "xrt:N": an overlay on a board through XRT, device N as XRT counts; followed by
+  /// "csim", "csim:CONFIG": the overlay's source as C++, one thread an engine; libxrun_csim_<configuration>.so is
+  /// loaded. "xrt:N": an overlay on a board through XRT, device N as XRT counts; followed by
   /// ",xclbin=FILE" (otherwise the environment's XRUN_XCLBIN), ",unit=NAME" (only this unit, for this process alone),
   /// ",limit=SECONDS" (a launch is given up then; 10), ",verify" (each launch is compared with the simulator).
   /// Never falls back to another device. Throws Error.
