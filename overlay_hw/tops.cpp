@@ -18,25 +18,24 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
                   hw::Beat* dram, hw::StartStream (&start)[xrun::kEngines], hw::TokenStream (&judged)[xrun::kEngines],
                   volatile bool* stop, volatile bool* ring_end, hw::EngineReport (&reports)[xrun::kEngines],
                   hw::TokenStream (&marks)[xrun::kEngines]) {
-#pragma HLS interface mode = s_axilite port = program offset = 0x10 bundle = control
-#pragma HLS interface mode = s_axilite port = weights offset = 0x1C bundle = control
-#pragma HLS interface mode = s_axilite port = requests offset = 0x28 bundle = control
-#pragma HLS interface mode = s_axilite port = status offset = 0x34 bundle = control
-#pragma HLS interface mode = s_axilite port = request_count offset = 0x40 bundle = control
-#pragma HLS interface mode = s_axilite port = cycle_limit offset = 0x48 bundle = control
-#pragma HLS interface mode = s_axilite port = flags offset = 0x54 bundle = control
-#pragma HLS interface mode = s_axilite port = return bundle = control
-#pragma HLS interface mode = ap_none port = clock
-#pragma HLS interface mode = ap_vld port = clear
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 256 max_read_burst_length = \
-    16 max_write_burst_length = 16
-#pragma HLS interface mode = axis port = start
-#pragma HLS interface mode = axis port = judged
-#pragma HLS interface mode = axis port = marks
-#pragma HLS interface mode = ap_vld port = stop
-#pragma HLS interface mode = ap_vld port = ring_end
-#pragma HLS interface mode = ap_none port = reports
-#pragma HLS array_partition variable = reports type = complete dim = 0
+#pragma HLS interface mode=s_axilite port=program offset=0x10 bundle=control
+#pragma HLS interface mode=s_axilite port=weights offset=0x1C bundle=control
+#pragma HLS interface mode=s_axilite port=requests offset=0x28 bundle=control
+#pragma HLS interface mode=s_axilite port=status offset=0x34 bundle=control
+#pragma HLS interface mode=s_axilite port=request_count offset=0x40 bundle=control
+#pragma HLS interface mode=s_axilite port=cycle_limit offset=0x48 bundle=control
+#pragma HLS interface mode=s_axilite port=flags offset=0x54 bundle=control
+#pragma HLS interface mode=s_axilite port=return bundle=control
+#pragma HLS interface mode=ap_none port=clock
+#pragma HLS interface mode=ap_vld port=clear
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16 max_write_burst_length=16
+#pragma HLS interface mode=axis port=start
+#pragma HLS interface mode=axis port=judged
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=ap_vld port=stop
+#pragma HLS interface mode=ap_vld port=ring_end
+#pragma HLS interface mode=ap_none port=reports
+#pragma HLS array_partition variable=reports type=complete dim=0
   *clear = true;  // FIFOs and held registers empty, then every process starts; FETCH waits for its arguments
   hw::Launch launch;
   launch.arguments.program = program;
@@ -55,12 +54,12 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
 
 void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
                      volatile bool* stop) {
-#pragma HLS interface mode = axis port = start
-#pragma HLS interface mode = axis port = judged
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 256 max_read_burst_length = 16
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=start
+#pragma HLS interface mode=axis port=judged
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kLoad, start, judged, port, packets, stop_wire);
@@ -68,12 +67,12 @@ void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* 
 
 void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
                      volatile bool* stop) {
-#pragma HLS interface mode = axis port = start
-#pragma HLS interface mode = axis port = judged
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 256 max_read_burst_length = 16
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=start
+#pragma HLS interface mode=axis port=judged
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kConv, start, judged, port, packets, stop_wire);
@@ -81,12 +80,12 @@ void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* 
 
 void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
                        volatile bool* stop) {
-#pragma HLS interface mode = axis port = start
-#pragma HLS interface mode = axis port = judged
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 256 max_read_burst_length = 16
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=start
+#pragma HLS interface mode=axis port=judged
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kVector, start, judged, port, packets, stop_wire);
@@ -94,12 +93,12 @@ void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hw::Beat
 
 void xrun_fetch_save(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
                      volatile bool* stop) {
-#pragma HLS interface mode = axis port = start
-#pragma HLS interface mode = axis port = judged
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 256 max_read_burst_length = 16
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=start
+#pragma HLS interface mode=axis port=judged
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kSave, start, judged, port, packets, stop_wire);
@@ -109,26 +108,25 @@ void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
                hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& acquire, hw::TokenStream& granted,
                volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram,
                hw::ActivationPort& result, hw::RingPort& ring, hw::VectorPort& parameters) {
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = axis port = from
-#pragma HLS interface mode = axis port = to
-#pragma HLS interface mode = axis port = acquire
-#pragma HLS interface mode = axis port = granted
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_vld port = report
-#pragma HLS array_partition variable = report type = complete
-#pragma HLS interface mode = axis port = marks
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 4096 max_read_burst_length = \
-    16 num_read_outstanding = 8
-#pragma HLS interface mode = ap_memory port = result storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = result type = complete dim = 1
-#pragma HLS array_partition variable = result type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = ring storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = ring type = complete dim = 1
-#pragma HLS array_partition variable = ring type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = parameters storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = parameters type = complete dim = 1
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=axis port=from
+#pragma HLS interface mode=axis port=to
+#pragma HLS interface mode=axis port=acquire
+#pragma HLS interface mode=axis port=granted
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_vld port=report
+#pragma HLS array_partition variable=report type=complete
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=4096 max_read_burst_length=16 num_read_outstanding=8
+#pragma HLS interface mode=ap_memory port=result storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=result type=complete dim=1
+#pragma HLS array_partition variable=result type=complete dim=2
+#pragma HLS interface mode=ap_memory port=ring storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=ring type=complete dim=1
+#pragma HLS array_partition variable=ring type=complete dim=2
+#pragma HLS interface mode=ap_memory port=parameters storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=parameters type=complete dim=1
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::LoadEngine(packets, from, to, acquire, granted, stop_wire, report, marks, port, result, ring, parameters);
@@ -139,34 +137,34 @@ void xrun_conv(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
                volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::ActivationPort& source,
                hw::ActivationPort& result, hw::ActivationPort& residual, hw::RingPort& ring,
                hw::PartialPort& partial_read, hw::PartialPort& partial_write) {
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = axis port = from
-#pragma HLS interface mode = axis port = to
-#pragma HLS interface mode = axis port = release
-#pragma HLS interface mode = ap_none port = acquired
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_vld port = report
-#pragma HLS array_partition variable = report type = complete
-#pragma HLS interface mode = axis port = marks
-#pragma HLS interface mode = ap_memory port = source storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = source type = complete dim = 1
-#pragma HLS array_partition variable = source type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = result storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = result type = complete dim = 1
-#pragma HLS array_partition variable = result type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = residual storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = residual type = complete dim = 1
-#pragma HLS array_partition variable = residual type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = ring storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = ring type = complete dim = 1
-#pragma HLS array_partition variable = ring type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = partial_read storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = partial_read type = complete dim = 1
-#pragma HLS array_partition variable = partial_read type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = partial_write storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = partial_write type = complete dim = 1
-#pragma HLS array_partition variable = partial_write type = complete dim = 2
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=axis port=from
+#pragma HLS interface mode=axis port=to
+#pragma HLS interface mode=axis port=release
+#pragma HLS interface mode=ap_none port=acquired
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_vld port=report
+#pragma HLS array_partition variable=report type=complete
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=ap_memory port=source storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=source type=complete dim=1
+#pragma HLS array_partition variable=source type=complete dim=2
+#pragma HLS interface mode=ap_memory port=result storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=result type=complete dim=1
+#pragma HLS array_partition variable=result type=complete dim=2
+#pragma HLS interface mode=ap_memory port=residual storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=residual type=complete dim=1
+#pragma HLS array_partition variable=residual type=complete dim=2
+#pragma HLS interface mode=ap_memory port=ring storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=ring type=complete dim=1
+#pragma HLS array_partition variable=ring type=complete dim=2
+#pragma HLS interface mode=ap_memory port=partial_read storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=partial_read type=complete dim=1
+#pragma HLS array_partition variable=partial_read type=complete dim=2
+#pragma HLS interface mode=ap_memory port=partial_write storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=partial_write type=complete dim=1
+#pragma HLS array_partition variable=partial_write type=complete dim=2
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::StopSignal stop_wire = stop;
   hw::RowCount acquired_wire = acquired;
   hw::ConvEngine(packets, from, to, release, acquired_wire, stop_wire, report, marks, source, result, residual, ring,
@@ -178,32 +176,32 @@ void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngin
                  hw::TokenStream& marks, hw::ActivationPort& read0, hw::ActivationPort& read1,
                  hw::ActivationPort& read2, hw::ActivationPort& result, hw::VectorPort& parameters,
                  hw::VectorPartialPort& partial_read, hw::VectorPartialPort& partial_write) {
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = axis port = from
-#pragma HLS interface mode = axis port = to
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_vld port = report
-#pragma HLS array_partition variable = report type = complete
-#pragma HLS interface mode = axis port = marks
-#pragma HLS interface mode = ap_memory port = read0 storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = read0 type = complete dim = 1
-#pragma HLS array_partition variable = read0 type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = read1 storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = read1 type = complete dim = 1
-#pragma HLS array_partition variable = read1 type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = read2 storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = read2 type = complete dim = 1
-#pragma HLS array_partition variable = read2 type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = result storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = result type = complete dim = 1
-#pragma HLS array_partition variable = result type = complete dim = 2
-#pragma HLS interface mode = ap_memory port = parameters storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = parameters type = complete dim = 1
-#pragma HLS interface mode = ap_memory port = partial_read storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = partial_read type = complete dim = 1
-#pragma HLS interface mode = ap_memory port = partial_write storage_type = ram_1p latency = 2
-#pragma HLS array_partition variable = partial_write type = complete dim = 1
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=axis port=from
+#pragma HLS interface mode=axis port=to
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_vld port=report
+#pragma HLS array_partition variable=report type=complete
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=ap_memory port=read0 storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=read0 type=complete dim=1
+#pragma HLS array_partition variable=read0 type=complete dim=2
+#pragma HLS interface mode=ap_memory port=read1 storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=read1 type=complete dim=1
+#pragma HLS array_partition variable=read1 type=complete dim=2
+#pragma HLS interface mode=ap_memory port=read2 storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=read2 type=complete dim=1
+#pragma HLS array_partition variable=read2 type=complete dim=2
+#pragma HLS interface mode=ap_memory port=result storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=result type=complete dim=1
+#pragma HLS array_partition variable=result type=complete dim=2
+#pragma HLS interface mode=ap_memory port=parameters storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=parameters type=complete dim=1
+#pragma HLS interface mode=ap_memory port=partial_read storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=partial_read type=complete dim=1
+#pragma HLS interface mode=ap_memory port=partial_write storage_type=ram_1p latency=2
+#pragma HLS array_partition variable=partial_write type=complete dim=1
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::StopSignal stop_wire = stop;
   hw::VectorEngine(packets, from, to, stop_wire, report, marks, read0, read1, read2, result, parameters, partial_read,
                    partial_write);
@@ -212,19 +210,18 @@ void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngin
 void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines],
                hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report,
                hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& source) {
-#pragma HLS interface mode = axis port = packets
-#pragma HLS interface mode = axis port = from
-#pragma HLS interface mode = axis port = to
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_vld port = report
-#pragma HLS array_partition variable = report type = complete
-#pragma HLS interface mode = axis port = marks
-#pragma HLS interface mode = m_axi port = dram bundle = dram offset = off depth = 4096 max_read_burst_length = \
-    16 max_write_burst_length = 16 num_write_outstanding = 8
-#pragma HLS interface mode = ap_memory port = source storage_type = ram_1p latency = 10
-#pragma HLS array_partition variable = source type = complete dim = 1
-#pragma HLS array_partition variable = source type = complete dim = 2
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=packets
+#pragma HLS interface mode=axis port=from
+#pragma HLS interface mode=axis port=to
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_vld port=report
+#pragma HLS array_partition variable=report type=complete
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=4096 max_read_burst_length=16 max_write_burst_length=16 num_write_outstanding=8
+#pragma HLS interface mode=ap_memory port=source storage_type=ram_1p latency=10
+#pragma HLS array_partition variable=source type=complete dim=1
+#pragma HLS array_partition variable=source type=complete dim=2
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
   hw::SaveEngine(packets, from, to, stop_wire, report, marks, port, source);
@@ -232,13 +229,13 @@ void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 
 void xrun_ring(hw::RowStream& acquire, hw::TokenStream& granted, hw::RowStream& release, volatile uint32_t* acquired,
                volatile bool* stop, volatile bool* finished) {
-#pragma HLS interface mode = axis port = acquire
-#pragma HLS interface mode = axis port = granted
-#pragma HLS interface mode = axis port = release
-#pragma HLS interface mode = ap_vld port = acquired
-#pragma HLS interface mode = ap_none port = stop
-#pragma HLS interface mode = ap_none port = finished
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=axis port=acquire
+#pragma HLS interface mode=axis port=granted
+#pragma HLS interface mode=axis port=release
+#pragma HLS interface mode=ap_vld port=acquired
+#pragma HLS interface mode=ap_none port=stop
+#pragma HLS interface mode=ap_none port=finished
+#pragma HLS interface mode=ap_ctrl_hs port=return
   hw::RowCount acquired_wire = acquired;
   hw::StopSignal stop_wire = stop;
   hw::StopSignal finished_wire = finished;

@@ -2,8 +2,8 @@
 #include <cstdint>
 
 extern "C" void top(int32_t* out, int32_t n) {
-#pragma HLS interface mode = m_axi port = out bundle = gmem0
-#pragma HLS interface mode = s_axilite port = n
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=m_axi port=out bundle=gmem0
+#pragma HLS interface mode=s_axilite port=n
+#pragma HLS interface mode=ap_ctrl_hs port=return
   for (int i = 0; i < 16; ++i) out[i] = n;
 }

@@ -2,10 +2,10 @@
 #include <cstdint>
 
 extern "C" void top(int32_t* out) {
-#pragma HLS interface mode = ap_memory port = out
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=ap_memory port=out
+#pragma HLS interface mode=ap_ctrl_hs port=return
   int32_t line[16];
-#pragma HLS DATA_PACK variable = line
+#pragma HLS DATA_PACK variable=line
   for (int i = 0; i < 16; ++i) line[i] = out[i];
   for (int i = 0; i < 16; ++i) out[i] = line[15 - i];
 }

@@ -7,12 +7,12 @@
 extern "C" {
 void top(volatile int32_t* dram, int32_t memory[16], int32_t n) {
 #ifdef __BAMBU__
-#pragma HLS interface mode = m_axi port = dram offset = direct
+#pragma HLS interface mode=m_axi port=dram offset=direct
 #else
-#pragma HLS interface mode = m_axi port = dram bundle = gmem0 offset = off depth = 64 max_read_burst_length = 16
-#pragma HLS interface mode = ap_memory port = memory storage_type = ram_s2p
-#pragma HLS interface mode = ap_none port = n
-#pragma HLS interface mode = ap_ctrl_hs port = return
+#pragma HLS interface mode=m_axi port=dram bundle=gmem0 offset=off depth=64 max_read_burst_length=16
+#pragma HLS interface mode=ap_memory port=memory storage_type=ram_s2p
+#pragma HLS interface mode=ap_none port=n
+#pragma HLS interface mode=ap_ctrl_hs port=return
 #endif
   for (int32_t i = 0; i < n; ++i) {
     PRAGMA(pipeline II = 1)
