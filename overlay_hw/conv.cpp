@@ -64,7 +64,7 @@ uint32_t LoadTable(RingPort& ring, uint32_t row, Table& table) {
 
 /// Records of output groups whose pixel groups are in the array or behind it: as many as the chain can hold.
 struct Records {
-  int8_t bytes[kPP][kRecordRows * kWeightRowBytes];
+  int8_t bytes[kElements][kRecordRows * kWeightRowBytes];
 };
 void LoadRecords(RingPort& ring, uint32_t row, Records& records, uint32_t set) {
   for (uint32_t r = 0; r < kRecordRows; ++r) {
@@ -134,7 +134,7 @@ struct OutputStage {
   LineClient write, read;
 };
 
-void Requantized(const ::xrun::Conv& x, const PartialEntry& entry, const Lanes& lanes, const int8_t* records,
+void OutputWords(const ::xrun::Conv& x, const PartialEntry& entry, const Lanes& lanes, const int8_t* records,
                  const Table& table, const Table& table2, const Word (&residual)[kPP], Word (&out)[kPP]) {
   for (uint32_t first = 0; first < lanes.count; first += kRequantPixels) {
     HW_PIPELINE
@@ -154,8 +154,8 @@ void Requantized(const ::xrun::Conv& x, const PartialEntry& entry, const Lanes& 
         int32_t q = FirstStage(a, record, x.prelu != 0, x.zero_point, x.clamp_lo, x.clamp_hi);
         if (x.table != 0) q = Look(table, q);
         if (x.residual != 0) {
-          q = ClampTo(AddRequantize(q, x.main_zero, x.m_main, residual[l].lane[oc], x.res_zero, x.m_res, x.add_shift,
-                                    HW_MUTATE(17, x.zero_point2, x.zero_point)),
+          q = ClampTo(AddRequantized(q - x.main_zero, x.m_main, residual[l].lane[oc] - x.res_zero, x.m_res, x.add_shift,
+                                     HW_MUTATE(17, x.zero_point2, x.zero_point)),
                       x.clamp2_lo, x.clamp2_hi);
           if (x.table2 != 0) q = Look(HW_MUTATE(18, table2, table), q);
         }
@@ -202,7 +202,7 @@ void Output(const ::xrun::Conv& x, OutputStage& stage, Chain& chain, const Recor
     }
     Word other[kPP], out[kPP];
     if (x.residual != 0) ReadWords<3>(residual, stage.read, from, lanes.count, other);
-    Requantized(x, entry, lanes, records.bytes[stage.og % kPP], table, table2, other, out);
+    OutputWords(x, entry, lanes, records.bytes[stage.og % kElements], table, table2, other, out);
     WriteWords<2>(result, stage.write, to, lanes.count, out);
   }
   HW_COUNT(counts.EndOutput(1, 3));
@@ -236,7 +236,7 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
   for (uint32_t og = 0; og < x.oc_groups; ++og) {
     HW_VITIS(loop_tripcount min = 1 max = 2047)
     if (x.keep == 0) {
-      LoadRecords(ring, row, records, og % kPP);
+      LoadRecords(ring, row, records, og % kElements);
       row += kRecordRows;
     }
     Pixels pixels = {x.out_w * x.out_h, 0, 0};
@@ -287,7 +287,7 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
         Step(chain, feed);
       }
       HW_COUNT(counts.EndArray(0));
-      for (uint32_t i = 0; i < kPP; ++i) {
+      for (uint32_t i = 0; i < kElements; ++i) {
         if (HasResults(chain))
           Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
       }
@@ -295,12 +295,12 @@ void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& res
     row += x.kernel_h * x.kernel_w * x.ic_groups;
   }
   feed.valid = feed.first = feed.last = false;
-  for (uint32_t i = 0; i + 1 < kPP; ++i) {  // the chain runs empty: fixed cycles
+  for (uint32_t i = 0; i + 1 < kElements; ++i) {  // the chain runs empty: fixed cycles
     HW_PIPELINE
     HW_FIXED();
     Step(chain, feed);
   }
-  for (uint32_t i = 0; i < kPP; ++i) {
+  for (uint32_t i = 0; i < kElements; ++i) {
     if (HasResults(chain))
       Output(x, stage, chain, records, table, table2, result, residual, partial_read, partial_write);
   }

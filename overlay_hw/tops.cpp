@@ -10,7 +10,8 @@
 
 namespace hw = xrun::hw::XRUN_HW_CONFIG;
 
-// clang-format off: interface pragmas are literal lines, `key=value` without blanks.
+// Interface pragmas are literal single lines, `key=value` without blanks.
+// clang-format off
 extern "C" {
 
 void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_t status, uint32_t request_count,

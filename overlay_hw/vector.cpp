@@ -1,6 +1,7 @@
 // The Vector engine: depthwise convolution, pooling, elementwise.
 
 #include "overlay_hw/checks.h"
+#include "overlay_hw/pair.h"
 #include "overlay_hw/requant.h"
 #include "overlay_hw/shell.h"
 #include "overlay_hw/vector_window.h"
@@ -122,18 +123,31 @@ void ReadOne(ActivationPort& read0, ActivationPort& read1, ActivationPort& read2
   word = words[0];
 }
 
-/// One multiplier lane's step.
-void Tap(const Window& x, bool inside, const Word& word, const Word& weight, const int8_t* records, Accumulators& acc) {
+/// A depthwise step of two lanes: they share the weight, so a DSP makes both products, below 2^15 each.
+void DepthwiseTap(const Word& first, const Word& second, const Word& weight, const int8_t* records, Accumulators& to,
+                  Accumulators& to_second, bool both) {
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
     HW_VITIS(unroll)
-    const int32_t value = inside ? word.lane[c] : x.fill;
-    if (x.kind == kDepthwise) {
-      const int32_t zero = records[kRecordBytes * c + 12];
-      acc.lane[c] = WrapAdd(acc.lane[c], value * (weight.lane[c] - HW_MUTATE(22, zero, 0)));
-    } else if (inside && x.kind == kAverage) {
+    const int32_t factor = weight.lane[c] - HW_MUTATE(22, records[kRecordBytes * c + 12], 0);
+    const int64_t product = static_cast<int64_t>(PairOf(first.lane[c], second.lane[c])) * factor;
+    HW_VITIS(bind_op variable = product op = mul impl = dsp)
+    int32_t part[2];
+    SplitPair(product, part[0], part[1]);
+    to.lane[c] = WrapAdd(to.lane[c], part[0]);
+    if (both) to_second.lane[c] = WrapAdd(to_second.lane[c], part[1]);
+  }
+}
+
+/// A pooling lane's step.
+void PoolTap(const Window& x, const Word& word, Accumulators& acc) {
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    const int32_t value = word.lane[c];
+    if (x.kind == kAverage) {
       acc.lane[c] = WrapAdd(acc.lane[c], value - x.in_zero);
-    } else if (inside && HW_MUTATE(23, value > acc.lane[c], value < acc.lane[c])) {
+    } else if (HW_MUTATE(23, value > acc.lane[c], value < acc.lane[c])) {
       acc.lane[c] = value;
     }
   }
@@ -183,7 +197,12 @@ struct Dealer {
 };
 void MultiplyTap(const Window& x, VectorPort& parameters, Engine& e, const TapColumns& taps, const Word (&words)[kVP],
                  uint32_t count, Dealer& dealer, BlockSums& sums) {
-  Word weight;
+  Word weight, fill;
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    fill.lane[c] = static_cast<int8_t>(x.fill);
+  }
   if (x.kind == kDepthwise) {
     if (dealer.tap < kTapRows) {
       weight = e.parameters.weights[dealer.tap];
@@ -194,10 +213,21 @@ void MultiplyTap(const Window& x, VectorPort& parameters, Engine& e, const TapCo
   ++dealer.tap;
   if (!dealer.shared) HW_ITERATION(0);
   HW_UNROLL
-  for (uint32_t v = 0; v < kVP; ++v) {
+  for (uint32_t v = 0; v < kVP; v += 2) {
     HW_VITIS(unroll)
-    if (v < count)
-      Tap(x, taps.inside[v], words[v], weight, e.parameters.records, sums.acc[dealer.shared ? dealer.dealt : v]);
+    const uint32_t second = v + 1 < kVP ? v + 1 : v;
+    Accumulators& to = sums.acc[dealer.shared ? dealer.dealt : v];  // shared: count is 1
+    if (x.kind == kDepthwise) {
+      const Word first_word = taps.inside[v] ? words[v] : fill;
+      const Word second_word = taps.inside[second] ? words[second] : fill;
+      if (v < count) {
+        DepthwiseTap(first_word, second_word, weight, e.parameters.records, to, sums.acc[second],
+                     second != v && second < count);
+      }
+    } else {
+      if (taps.inside[v]) PoolTap(x, words[v], to);
+      if (second != v && taps.inside[second]) PoolTap(x, words[second], sums.acc[second]);
+    }
   }
   if (!dealer.shared) return;
   ++dealer.dealt;
@@ -307,9 +337,9 @@ void Finish(const Window& x, VectorPort& parameters, Engine& e, const BlockSums&
       q = FirstStage(WrapAdd(acc, record.bias), record, x.prelu, x.zero_point, x.clamp_lo, x.clamp_hi);
     } else {
       if (x.kind == kAverage) {
-        q = x.per_count && !some ? x.zero_point : Requantize(acc, m, shift, x.zero_point);
+        q = x.per_count && !some ? x.zero_point : Requantized(acc, m, shift, x.zero_point);
       } else if (x.requantize) {
-        q = Requantize(WrapAdd(acc, HW_MUTATE(25, -x.in_zero, 0)), m, shift, x.zero_point);
+        q = Requantized(WrapAdd(acc, HW_MUTATE(25, -x.in_zero, 0)), m, shift, x.zero_point);
       }
       q = ClampTo(q, x.clamp_lo, x.clamp_hi);
     }
@@ -428,12 +458,12 @@ void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, Activa
             const int32_t vb = two ? words_b[i].lane[x.b_lane0 != 0 ? 0 : ch] : 0;
             int32_t q = va;
             if (x.kind == kElementwiseRequantize) {
-              q = Requantize(va - x.a_zero, static_cast<uint32_t>(x.m_a), x.shift, x.zero_point);
+              q = Requantized(va - x.a_zero, static_cast<uint32_t>(x.m_a), x.shift, x.zero_point);
             } else if (x.kind == kElementwiseAdd) {
-              q = AddRequantize(va, x.a_zero, x.m_a, vb, x.b_zero, x.m_b, x.shift, x.zero_point);
+              q = AddRequantized(va - x.a_zero, x.m_a, vb - x.b_zero, x.m_b, x.shift, x.zero_point);
             } else if (x.kind == kElementwiseMul) {
-              q = MulRequantize(va, x.a_zero, vb, HW_MUTATE(26, x.b_zero, x.a_zero), static_cast<uint32_t>(x.m_a),
-                                x.shift, x.zero_point);
+              q = Requantized((va - x.a_zero) * (vb - HW_MUTATE(26, x.b_zero, x.a_zero)), static_cast<uint32_t>(x.m_a),
+                              x.shift, x.zero_point);
             }
             q = ClampTo(q, x.clamp_lo, x.clamp_hi);
             if (x.table != 0) q = Look(table, q);

@@ -15,7 +15,7 @@ using namespace xrun;
 using tools::Table;
 
 struct EstimateFlags {
-  std::string arch, board, multipliers = "plain";
+  std::string arch, board, multipliers = "packed";
   uint32_t lut_lanes = 0;
   bool resources = false;
 
@@ -26,7 +26,7 @@ struct EstimateFlags {
         ->type_name("BOARD");
     app.add_option(
            "--multipliers", multipliers,
-           "plain: as the source stands; packed: two products a DSP; doubled: packed, at twice the clock [plain]")
+           "packed: two products a DSP, as the source stands; doubled: packed, at twice the clock; plain: one [packed]")
         ->check(CLI::IsMember({"plain", "packed", "doubled"}))
         ->type_name("HOW");
     app.add_option("--lut-lanes", lut_lanes, "Pixel lanes whose products are made of LUTs [0]")->type_name("N");

@@ -12,6 +12,8 @@ Rules
   unknown-option     an option the pragma does not have
   unknown-variable   variable= or port= names nothing of the file
   interface-macro    an interface pragma that comes out of a macro: the open tool reads only literal lines
+  interface-form     an interface pragma over more than one line, or with blanks around `=`: the open tool reads
+                     `key=value` on one line only. Judged in the source, in every branch of #if
   top-linkage        a top that is not extern "C", or is not there
   port-interface     a port of a top, or its return, without an interface
   port-mode          a mode the kind of IP may not have: engines m_axi, axis, memories and plain wires; s_axilite only
@@ -26,8 +28,8 @@ import subprocess
 import sys
 
 SKIPPED = 77
-RULES = ("unknown-pragma", "retired-pragma", "unknown-option", "unknown-variable", "interface-macro", "top-linkage",
-         "port-interface", "port-mode")
+RULES = ("unknown-pragma", "retired-pragma", "unknown-option", "unknown-variable", "interface-macro",
+         "interface-form", "top-linkage", "port-interface", "port-mode")
 CLANG = "clang++-16"
 
 Finding = collections.namedtuple("Finding", "where rule text")
@@ -184,6 +186,26 @@ def check_pragmas(code, pragmas):
             yield Finding(p.where, "interface-macro", "an interface pragma has to stand as a literal #pragma HLS line")
 
 
+def source_files(text):
+    """Ours among the files that a preprocessed text comes from."""
+    names = set(re.findall(r'^# \d+ "([^"<]+)"', text, re.M))
+    return sorted(name for name in names if not name.startswith("/usr/"))
+
+
+def check_form(source):
+    """Interface pragmas as they are written; the preprocessor joins lines and drops branches."""
+    with open(source, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    for number, line in enumerate(lines, 1):
+        if not re.match(r"\s*#\s*pragma\s+HLS\s+interface\b", line, re.I):
+            continue
+        where = f"{source}:{number}"
+        if line.rstrip().endswith("\\"):
+            yield Finding(where, "interface-form", "an interface pragma has to stand on one line")
+        if re.search(r"\s=|=\s", line):
+            yield Finding(where, "interface-form", "an interface pragma has to have `key=value` without blanks")
+
+
 def check_top(code, pragmas, top, kind, source):
     found = find_top(code, top)
     if found is None:
@@ -226,6 +248,8 @@ def main():
         return 1
     code, pragmas = strip_markers(text)
     findings = list(check_pragmas(code, pragmas))
+    for source in source_files(text):
+        findings += check_form(source)
     for top in options.top:
         findings += check_top(code, pragmas, top, options.kind, options.file)
     for finding in findings:

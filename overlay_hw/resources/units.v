@@ -17,40 +17,38 @@ module accumulate_pair(input clk, input first, input [35:0] c0, input [35:0] c1,
   end
 endmodule
 
-// Rounding half to even after the product, zero point, saturation, clamp: (acc * m) is 56 bits, shift 16 to 55. Whatever
-// lies outside -512...511 saturates in any case, so the shift keeps 11 bits of a window of bytes instead of moving 56.
+// Rounding half to even after the product, zero point, saturation, clamp: a 56-bit value, shift 0 to 63 (RoundSaturate of
+// overlay_hw/requant.h). Whatever lies outside -512...511 saturates in any case, so the shift keeps 11 bits of a window
+// of bytes instead of moving 56.
 module round_saturate(input clk, input signed [55:0] product, input [5:0] shift, input signed [7:0] zero,
                       input signed [7:0] lo, input signed [7:0] hi, output reg signed [7:0] q);
-  reg [18:0] window;  // guard bit below the point of a shift by whole bytes, 18 bits above
+  reg [17:0] window;  // guard bit below the point of a shift by whole bytes, 17 bits above
   reg [2:0] fine;
   reg below, over, sign;
-  wire [5:0] t = shift - 6'd16;
-  wire [2:0] coarse = t[5:3];
-  wire [4:0] byte_same;  // byte i of the upper five is all sign bits
+  wire [73:0] wide = {{17{product[55]}}, product, 1'b0};
+  wire [7:0] any, same;  // bits below the guard bit of a shift by i bytes; bits from 16 above its point on are the sign's
   genvar i;
-  for (i = 0; i < 5; i = i + 1) assign byte_same[i] = product[16 + 8 * i +: 8] == {8{product[55]}};
-  wire [63:0] wide = {{8{product[55]}}, product};
+  for (i = 0; i < 8; i = i + 1) begin
+    if (i == 0) assign any[i] = 1'b0; else assign any[i] = any[i - 1] | (|wide[8 * (i - 1) +: 8]);
+    if (i > 4) assign same[i] = 1'b1; else assign same[i] = same[i + 1] & (product[8 * i + 16 +: 8] == {8{product[55]}});
+  end
   reg [10:0] kept;
   reg half, sticky, over2, sign2;
   reg signed [11:0] rounded;
   wire signed [11:0] moved = rounded + zero;
   wire signed [7:0] saturated = moved > 127 ? 8'sd127 : moved < -128 ? -8'sd128 : moved[7:0];
   wire [7:0] left_out = window[7:0] & ((8'd1 << fine) - 8'd1);
-  wire [18:0] fine_shifted = $signed(window) >>> fine;
+  wire [17:0] fine_shifted = $signed(window) >>> fine;
   always @(posedge clk) begin
-    fine <= t[2:0];
+    fine <= shift[2:0];
     sign <= product[55];
-    case (coarse)
-      3'd0: begin window <= wide[33:15]; below <= |wide[14:0]; over <= ~(&byte_same[4:2] & (wide[33:32] == {2{wide[55]}})); end
-      3'd1: begin window <= wide[41:23]; below <= |wide[22:0]; over <= ~(&byte_same[4:3] & (wide[41:40] == {2{wide[55]}})); end
-      3'd2: begin window <= wide[49:31]; below <= |wide[30:0]; over <= ~(byte_same[4] & (wide[49:48] == {2{wide[55]}})); end
-      3'd3: begin window <= wide[57:39]; below <= |wide[38:0]; over <= 1'b0; end
-      default: begin window <= {{2{wide[55]}}, wide[63:47]}; below <= |wide[46:0]; over <= 1'b0; end
-    endcase
+    window <= wide[8 * shift[5:3] +: 18];
+    below <= any[shift[5:3]];
+    over <= ~same[shift[5:3]];
     half <= fine_shifted[0];
     sticky <= below | (|left_out);
     kept <= fine_shifted[11:1];
-    over2 <= over | (fine_shifted[18:11] != {8{sign}});
+    over2 <= over | (fine_shifted[17:11] != {7{sign}});
     sign2 <= sign;
     rounded <= over2 ? (sign2 ? -12'sd1024 : 12'sd1023) : $signed(kept) + $signed({1'b0, half & (sticky | kept[0])});
     q <= saturated < lo ? lo : saturated > hi ? hi : saturated;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From the overlay's sources to an xclbin for a board; BUILD.md is the page that goes with it.
 
-    build.py --board KV260 [--arch B1024] --out DIR                 everything, with Vitis and Vivado in the PATH
-    build.py --board KV260 [--arch B1024] --out DIR --generate-only the files alone, which needs neither
+    build.py --board KV260 [--arch K26] --out DIR                 everything, with Vitis and Vivado in the PATH
+    build.py --board KV260 [--arch K26] --out DIR --generate-only the files alone, which needs neither
 
 Writes to DIR: for each IP hls_<ip>.cfg (v++ -c --mode hls, from 2023.2 on) and hls_<ip>.tcl (vitis_hls, 2022.x);
 config.tcl and block_design.tcl's inputs; package.tcl, which makes xrun_overlay.xo; kernel.xml; system.cfg for v++ -l; for
@@ -24,14 +24,14 @@ sys.dont_write_bytecode = True
 
 import make_wiring  # noqa: E402
 
-# part, platform (2022.x name), the largest configuration that fits as the source stands (xestimate), memory of each master in the platform's words, clock, large memories in
-# UltraRAM. Platforms name their memories themselves: `platforminfo -p PLATFORM`.
+# part, platform (2022.x name), the largest configuration that fits as the source stands (xestimate --resources), memory of
+# each master in the platform's words, large memories in UltraRAM. Platforms name their memories themselves: `platforminfo -p PLATFORM`.
 BOARDS = {
-    "KV260": dict(part="xck26-sfvc784-2LV-c", platform="xilinx_kv260_base_202210_1", arch="B1024",
+    "KV260": dict(part="xck26-sfvc784-2LV-c", platform="xilinx_kv260_base_202210_1", arch="K26",
                   memory=("HP0", "HP1"), ultra=("activation", "ring")),
-    "ZCU102": dict(part="xczu9eg-ffvb1156-2-e", platform="xilinx_zcu102_base_202210_1", arch="B2304",
+    "ZCU102": dict(part="xczu9eg-ffvb1156-2-e", platform="xilinx_zcu102_base_202210_1", arch="B4096",
                    memory=("HP0", "HP1"), ultra=()),
-    "ZCU104": dict(part="xczu7ev-ffvc1156-2-e", platform="xilinx_zcu104_base_202210_1", arch="B2304",
+    "ZCU104": dict(part="xczu7ev-ffvc1156-2-e", platform="xilinx_zcu104_base_202210_1", arch="B4096",
                    memory=("HP0", "HP1"), ultra=("activation",)),
     "U50": dict(part="xcu50-fsvh2104-2-e", platform="xilinx_u50_gen3x16_xdma_5_202210_1", arch="B4096",
                 memory=("HBM[0]", "HBM[1]"), ultra=("activation",)),

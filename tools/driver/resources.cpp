@@ -17,9 +17,9 @@ struct Unit {
 // unit accumulate_pair
 constexpr Unit kAccumulatePair{139, 104};
 // unit round_saturate
-constexpr Unit kRoundSaturate{186, 60};
+constexpr Unit kRoundSaturate{204, 59};
 // unit reference
-constexpr Unit kRoundAsWritten{445, 146};
+constexpr Unit kRoundLong{518, 146};
 // unit bias_stage
 constexpr Unit kBiasStage{94, 62};
 // unit mux16
@@ -112,7 +112,7 @@ ResourceTerm ArrayTerm(const HardwareConfig& c, const ArrayMultipliers& multipli
 }
 
 const Unit& Rounding(const ArrayMultipliers& m) {
-  return m.products == Products::kPlain ? kRoundAsWritten : kRoundSaturate;
+  return m.products == Products::kPlain ? kRoundLong : kRoundSaturate;
 }
 
 ResourceTerm OutputTerm(const HardwareConfig& c, const ArrayMultipliers& multipliers) {

@@ -27,12 +27,12 @@ struct ResourceTerm {
 
 /// How products and roundings are made.
 enum class Products : uint8_t {
-  kPlain,   ///< as the engines' source stands: a product a DSP, the rounding shift as wide as its operand
-  kPacked,  ///< two products that share a weight in a DSP, the rounding shift cut to the bits that matter
+  kPlain,   ///< for comparison: a product a DSP, the rounding shift as wide as its operand
+  kPacked,  ///< as the engines' source is written: two products that share a weight in a DSP, the short rounding
   kDoubled  ///< packed, and the array's DSPs run at twice the clock of the rest: four products a cycle
 };
 struct ArrayMultipliers {
-  Products products = Products::kPlain;
+  Products products = Products::kPacked;
   /// Pixel lanes whose products are made of LUTs; at most `pixels`.
   uint32_t lut_lanes = 0;
 };
