@@ -19,7 +19,8 @@ struct XrtOptions {
   /// Only this unit of the overlay, for this process alone: then a launch under way can be aborted. Empty: all units,
   /// shared with whoever else uses them.
   std::string unit;
-  /// A launch that takes longer is cut off by the overlay itself, and given up a little later when that does not help.
+  /// A launch that takes longer is cut off by the overlay itself, and given up after half as long again when that
+  /// does not help.
   std::chrono::nanoseconds limit = std::chrono::seconds(10);
   /// Each launch is repeated in the simulator and its outputs are compared.
   bool verify = false;

@@ -53,6 +53,17 @@ struct Launch {
   uint32_t flags;
 };
 
+double Seconds(uint64_t cycles, const HardwareConfig& config) {
+  return static_cast<double>(cycles) / (1e6 * config.clock_mhz);
+}
+
+/// When a launch that began at `begin` is over by its cycle limit. The latest time: it has none, or one of days.
+Clock::time_point LimitAt(Clock::time_point begin, uint64_t cycle_limit, const HardwareConfig& config) {
+  const double seconds = Seconds(cycle_limit, config);
+  if (cycle_limit == 0 || seconds > 1e6) return Clock::time_point::max();
+  return begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 }  // namespace
 
 const char* Name(Fault fault) {
@@ -187,7 +198,7 @@ void Board::Load(const axlf* image) {
   const auto layout = SectionOf(image, IP_LAYOUT);
   std::memcpy(&count, layout.data(), sizeof(count));
   for (int32_t i = 0; i < count; ++i) {
-    units_.push_back(std::make_unique<Unit>(*config_));
+    units_.push_back(std::make_shared<Unit>(*config_));
     Unit* unit = units_.back().get();
     unit->thread = std::thread([this, unit] { UnitLoop(*unit); });
   }
@@ -291,8 +302,29 @@ void Board::CopyTo(uint64_t address, const void* from, uint64_t bytes) {
 }
 
 void Board::CopyFrom(uint64_t address, void* to, uint64_t bytes) {
+  AwaitLateUnits(address, bytes);
   const std::lock_guard lock(order_);
   std::memcpy(to, Memory(address, bytes).data(), bytes);
+}
+
+void Board::AwaitLateUnits(uint64_t address, uint64_t bytes) {
+  std::unique_lock lock(mutex_);
+  const auto units = units_;
+  lock.unlock();
+  for (const auto& unit : units) {
+    std::unique_lock unit_lock(unit->mutex);
+    unit->caught_up.wait(unit_lock, [&] {
+      const bool asked = unit->status_at >= address && unit->status_at - address < bytes;
+      return !unit->busy || !asked || Clock::now() < unit->limit_at;
+    });
+  }
+}
+
+void Board::BeLate() {
+  std::unique_lock lock(mutex_);
+  const auto lateness = options_.lateness;
+  lock.unlock();
+  std::this_thread::sleep_for(lateness);
 }
 
 uint32_t Board::clock_mhz() {
@@ -356,6 +388,9 @@ void Board::UnitLoop(Unit& unit) {
     for (uint32_t i = 4; i < words && i < unit.registers.size(); ++i) {
       unit.registers[i] = packet.data[packet.extra_cu_masks + i];
     }
+    const Launch launch(unit.registers);
+    unit.status_at = launch.status;
+    unit.limit_at = LimitAt(Clock::now(), launch.cycle_limit, unit.machine.config());
     lock.unlock();
     ert_cmd_state state = ERT_CMD_STATE_ERROR;
     try {
@@ -373,6 +408,7 @@ void Board::UnitLoop(Unit& unit) {
     lock.lock();
     ++unit.launches;
     unit.busy = false;
+    unit.caught_up.notify_all();
     lock.unlock();
     command.event();
     command = {};
@@ -380,14 +416,19 @@ void Board::UnitLoop(Unit& unit) {
   }
 }
 
-bool Board::WaitForRepair(Unit& unit, std::optional<Clock::time_point> limit) {
-  // Looked at every millisecond: what stands still has time, and the limit is kept to the millisecond.
+bool Board::WaitForRepair(Unit& unit, bool heeds) {
+  if (!heeds) {
+    const std::lock_guard lock(unit.mutex);
+    unit.limit_at = Clock::time_point::max();
+    unit.caught_up.notify_all();
+  }
+  // Looked at every millisecond: what stands still has time.
   for (;;) {
     {
       const std::lock_guard lock(unit.mutex);
       if (unit.reset) return true;
     }
-    if (limit && (unit.abort || Clock::now() >= *limit)) return false;
+    if (heeds && (unit.abort || Clock::now() >= unit.limit_at)) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -474,9 +515,10 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
     run.time_marks = marks;
     run.timed = true;
   }
-  const double limit_seconds = static_cast<double>(launch.cycle_limit) / (1e6 * unit.machine.config().clock_mhz);
-  if (launch.cycle_limit != 0 && limit_seconds < kModelledLimitSeconds && marks.empty())
+  if (launch.cycle_limit != 0 && marks.empty() &&
+      Seconds(launch.cycle_limit, unit.machine.config()) < kModelledLimitSeconds) {
     run.cycle_limit = launch.cycle_limit;
+  }
 
   if (fault == Fault::kHang || fault == Fault::kStall || fault == Fault::kRemoval) {
     // What it gets done is what the model has done by half of the launch's time, its fixed part not counted.
@@ -499,12 +541,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
     }
     simulator::WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
     show_page();
-    std::optional<Clock::time_point> end;
-    if (fault == Fault::kStall) {
-      const std::chrono::duration<double> limit(launch.cycle_limit == 0 ? 3600 : limit_seconds);
-      end = begin + std::chrono::duration_cast<Clock::duration>(limit);
-    }
-    if (WaitForRepair(unit, end)) {
+    if (WaitForRepair(unit, fault == Fault::kStall)) {
       // A unit that comes back may still write what it had under way. Nobody must have that memory by now.
       for (const simulator::LaunchRequest& request : table) {
         for (size_t base = kBaseOutput0; base < kBaseStatus; ++base) {
@@ -514,6 +551,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
       }
       return ERT_CMD_STATE_TIMEOUT;
     }
+    BeLate();
     const Trap trap = unit.abort ? Trap::kAbort : Trap::kCycleLimit;
     simulator::WriteStatusState(page, launch::State::kTrapped, trap, 0, launch.cycle_limit);
     show_page();
@@ -523,6 +561,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
   simulator::WriteStatusHead(page, unit.machine.config());
   simulator::WriteStatusState(page, launch::State::kRunning, Trap::kNone, 0, 0);
   show_page();
+  BeLate();
   const Status status = unit.machine.Run(*prepared.step, table, run);
   Occupy(begin, launch.count, dram_bytes);
   (void)status;  // on the status page, as on a board
@@ -538,7 +577,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
   }
   show_page();
   if (fault == Fault::kLostCompletion) {
-    WaitForRepair(unit, std::nullopt);
+    WaitForRepair(unit, false);
     return ERT_CMD_STATE_TIMEOUT;
   }
   return command.epoch == epoch_ ? ERT_CMD_STATE_COMPLETED : ERT_CMD_STATE_ABORT;

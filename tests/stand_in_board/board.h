@@ -55,6 +55,9 @@ struct BoardOptions {
   /// Bytes a second of the DRAM that all units share; 0: as fast as may be.
   uint64_t dram_bytes_per_second = 0;
   std::chrono::nanoseconds busy_time = std::chrono::milliseconds(20);
+  /// A busy machine, on purpose: the unit's thread gets so much too late to what it does for a launch. It takes no time
+  /// on the board.
+  std::chrono::nanoseconds lateness{0};
 
   /// "latency_us=200,dram_mbytes=500", what the environment variable XRUN_STAND_IN holds.
   static BoardOptions Parse(const std::string& text);
@@ -111,7 +114,7 @@ class Board {
   std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
   /// Copies between board and host.
   void CopyTo(uint64_t address, const void* from, uint64_t bytes);
-  void CopyFrom(uint64_t address, void* to, uint64_t bytes);
+  void CopyFrom(uint64_t address, void* to, uint64_t bytes);  ///< see AwaitLateUnits
   void Submit(Command command);
   uint32_t ReadRegister(unsigned unit, uint32_t offset);
   void WriteRegister(unsigned unit, uint32_t offset, uint32_t value);
@@ -135,9 +138,11 @@ class Board {
     std::array<uint8_t, launch::kStatusPageBytes> page{};    ///< copied to board memory when it changes
     std::map<uint64_t, std::unique_ptr<Prepared>> prepared;  ///< by address of the image
     std::mutex mutex;
-    std::condition_variable wake;
+    std::condition_variable wake, caught_up;
     std::deque<Command> queue;
     bool busy = false, stop = false, reset = false;
+    uint64_t status_at = 0;        ///< of the launch under way
+    Clock::time_point limit_at{};  ///< when its cycle limit has ended it; max: nothing does
     std::atomic<bool> abort{false};
     std::array<uint32_t, 64> registers{};
     uint64_t launches = 0;
@@ -152,8 +157,13 @@ class Board {
   ert_cmd_state Execute(Unit& unit, const Command& command);
   Prepared& PreparedAt(Unit& unit, uint64_t image, uint64_t weights);
   std::optional<Fault> TakeFault(bool launch);
-  /// Sleeps until Repair() or, where `limit` is given, that time or an abort. True: Repair().
-  bool WaitForRepair(Unit& unit, std::optional<Clock::time_point> limit);
+  /// Sleeps until Repair() or, if the unit `heeds` them, the launch's limit or an abort. True: Repair().
+  bool WaitForRepair(Unit& unit, bool heeds);
+  /// On a board a launch is over when its cycle limit is, whatever the host is busy with. Here a unit is a thread of
+  /// the host and may get there later: who reads its status page waits until it has, so no host ever sees a launch run
+  /// on beyond its limit, however slow the machine. Units that hang are not waited for.
+  void AwaitLateUnits(uint64_t address, uint64_t bytes);
+  void BeLate();
   void Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_bytes);
 
   mutable std::mutex mutex_;
@@ -162,7 +172,7 @@ class Board {
   BoardOptions options_;
   std::optional<HardwareConfig> config_;
   std::array<unsigned char, 16> uuid_{};
-  std::vector<std::unique_ptr<Unit>> units_;
+  std::vector<std::shared_ptr<Unit>> units_;
   std::vector<Bank> banks_;
   uint8_t* memory_ = nullptr;
   uint64_t memory_bytes_ = 0;

@@ -231,6 +231,28 @@ TEST_F(FaultTest, EachFaultInRandomOrder) {
   }
 }
 
+/// On a machine so busy that the board's units get to everything long after the host's patience is over.
+TEST_F(FaultTest, ASlowMachineIsNoHang) {
+  stand_in::BoardOptions board;
+  board.lateness = 300ms;
+  Board::Get().SetOptions(board);
+  const api::Device device = api::Device::open(XrtName(xclbin_));  // given up after 150 ms
+  api::Session session(device, Relu());
+  api::Request request = session.request();
+  Fill(request, 1);
+  request.submit();
+  EXPECT_NO_THROW(request.wait());
+  EXPECT_TRUE(IsRight(request, 1));
+  Board::Get().Inject(Fault::kStall);
+  request.submit();
+  try {
+    request.wait();
+    FAIL() << "no error";
+  } catch (const api::Error& error) {
+    ExpectWords(Fault::kStall, error.what());
+  }
+}
+
 /// Nobody repairs: what stands behind the unit that hangs moves to the one that works.
 TEST_F(FaultTest, AnotherUnitTakesOver) {
   const api::Device device = api::Device::open(XrtName(xclbin_, ",limit=0.03"));
@@ -401,6 +423,47 @@ TEST_F(FaultTest, DmaBufsGoOutAndIn) {
     (*second)->host()[100] = 0;
     ASSERT_TRUE((*second)->SyncFromDevice(0, 8192).ok());
     EXPECT_EQ((*second)->host()[100], 42);
+  }
+  EXPECT_EQ(SettledCounts(before), before);
+}
+
+/// A user's own buffers lie on the board: in the model's layout the request syncs them, in the device's layout the user
+/// does, and one program's output is another's input without leaving the board.
+TEST_F(FaultTest, BuffersOfTheUsersOwn) {
+  constexpr size_t kElements = 12 * 4 * 4;
+  const BoardCounts before = SettledCounts(Board::Get().counts());
+  {
+    const api::Device device = api::Device::open(XrtName(xclbin_, ""));
+    api::Session session(device, Relu());
+    const auto in = api::Buffer::allocate(device, kElements);
+    const auto out = api::Buffer::allocate(device, 2 * 4096);
+    api::Request first = session.request(), second = session.request();
+    first.bind_input("x", in);
+    first.bind_output("y", out, 4096);
+    Fill(first, 3);
+    EXPECT_EQ(first.input("x").data(), in.data());
+    first.submit();
+    first.wait();
+    EXPECT_TRUE(IsRight(first, 3));
+    EXPECT_EQ(first.output("y").data(), out.data() + 4096);
+
+    const auto layout = session.device_layout("y");
+    ASSERT_TRUE(layout);
+    const auto between = api::Buffer::allocate(device, layout->bytes());
+    std::fill_n(between.data(), layout->bytes(), stand_in::kLateWrite);
+    first.bind_output("y", between, 0, api::Layout::kDevice);
+    second.bind_input("x", between, 0, api::Layout::kDevice);
+    Fill(first, 4);
+    first.submit();
+    first.wait();
+    EXPECT_EQ(between.data()[0], stand_in::kLateWrite) << "the result was synced, which is the user's to do";
+    second.submit();
+    second.wait();
+    EXPECT_TRUE(IsRight(second, 4));  // relu of relu
+    between.sync_from_device();
+    std::vector<int8_t> y(kElements);
+    layout->unpack({between.data(), layout->bytes()}, y);
+    EXPECT_TRUE(std::ranges::equal(y, second.output("y").as<int8_t>()));
   }
   EXPECT_EQ(SettledCounts(before), before);
 }
