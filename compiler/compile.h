@@ -6,6 +6,7 @@
 
 #include "compiler/graph.h"
 #include "compiler/lower.h"
+#include "compiler/memory_map.h"
 #include "compiler/schedule.h"
 #include "isa/hardware_config.h"
 #include "isa/program.h"
@@ -23,6 +24,8 @@ struct CompileOptions {
   int optimization = 2;
   TilingLimits tiling;
   StageObserver observer;  ///< may be empty
+  /// Told of each partition, in the order of Program::overlay_steps; may be empty.
+  std::function<void(MemoryMap)> memory_observer = {};
   /// Every int8 value stays readable in the workspace after a run (OverlayStep::watches). Slower and larger; results
   /// are equal.
   bool debug_tensors = false;

@@ -349,10 +349,28 @@ class Placer {
     for (int32_t g = item.live.first; g <= item.live.last; ++g) (*words)[static_cast<size_t>(g)] += item.words;
   }
 
+  MemoryPiece PieceOf(const Item& item) const {
+    MemoryPiece piece;
+    piece.first_group = static_cast<size_t>(item.live.first);
+    piece.last_group = static_cast<size_t>(item.live.last);
+    piece.address = item.address;
+    piece.words = item.words;
+    for (const int32_t root : item.roots) piece.name += (piece.name.empty() ? "" : ", ") + c_.tensor(root).name;
+    if (item.buffer != nullptr) {
+      piece.kind = MemoryPiece::kBuffer;
+      piece.name = c_.tensor(item.buffer->root).name;
+    } else if (item.alone != nullptr) {
+      piece.kind = MemoryPiece::kTiles;
+      piece.name = partition_->layers[static_cast<size_t>(item.alone->first)].name;
+    }
+    return piece;
+  }
+
   void Apply(const std::vector<Item>& items) {
     std::vector<uint64_t> live_words(plan_->groups.size(), 0);
     for (const Item& item : items) {
       plan_->peak_words = std::max(plan_->peak_words, item.address + item.words);
+      plan_->memory.push_back(PieceOf(item));
       if (item.alone == nullptr) AddWords(item, &live_words);
       for (const int32_t root : item.roots) {
         OverlayTensor& t = partition_->tensors[static_cast<size_t>(root)];
@@ -369,6 +387,7 @@ class Placer {
         }
         item.alone->base = static_cast<uint32_t>(item.address);
         item.alone->end = static_cast<uint32_t>(end);
+        plan_->memory.back().words = end - item.address;
       }
     }
     for (const uint64_t words : live_words) plan_->bound_words = std::max(plan_->bound_words, words);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/memory_map.h"
 #include "compiler/strips.h"
 
 namespace xrun::compiler {
@@ -23,6 +24,7 @@ struct Plan {
   uint64_t workspace_bytes = 0;
   double cycles = 0;                         ///< the cost model's figure
   uint64_t peak_words = 0, bound_words = 0;  ///< highest word used; most words that live at the same time
+  std::vector<MemoryPiece> memory;           ///< who has which words when
 };
 
 struct PlanOptions {

@@ -50,7 +50,8 @@ struct CompileFlags {
                              ->check(CLI::IsMember({"text", "json", "dot"}))
                              ->type_name("[=text|json|dot]");
     app.add_flag("--estimate", estimate, "Print modelled speed; no program")->excludes(explain_flag);
-    app.add_option("--report", report, "Write summary.json, layers.csv, placement.dot and trace.json into a folder")
+    app.add_option("--report", report,
+                   "Write index.html, memory.svg, summary.json, layers.csv, placement.dot, trace.json into a folder")
         ->type_name("DIR");
     app.add_flag("--debug-tensors", debug_tensors,
                  "Keep every tensor for xinfer --dump-tensors and xeval --layers; slower, equal results");
@@ -203,14 +204,16 @@ Status PrintRefused(const CompileFlags& flags, const tools::Tool& tool) {
 
 Result<Program> CompileModel(const CompileFlags& flags, const tools::CommonOptions& common,
                              const tools::QuantizedModel& model, compiler::CompileOptions& options,
-                             tools::StageDumper& dumper) {
+                             tools::StageDumper& dumper, std::vector<compiler::MemoryMap>* memory) {
   tools::Progress progress("compiling, stage", 0, common.progress_mode());
   options.observer = [&](const std::string& stage, const std::function<std::string()>& text) {
     dumper(stage, text);
     progress.Advance();
   };
+  options.memory_observer = [&](compiler::MemoryMap map) { memory->push_back(std::move(map)); };
   auto compiled = compiler::Compile(model.graph, options);
   options.observer = {};
+  options.memory_observer = {};
   if (!compiled.ok()) return std::move(compiled).failure().In(flags.model.model);
   Describe(flags, model, *compiled);
   dumper("encode", [&] { return tools::DisassemblyText(*compiled); });
@@ -256,7 +259,8 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
     return PrintExplanation(flags, tool, model, options);
   }
 
-  XRUN_ASSIGN_OR_RETURN(const Program program, CompileModel(flags, common, model, options, dumper));
+  std::vector<compiler::MemoryMap> memory;
+  XRUN_ASSIGN_OR_RETURN(const Program program, CompileModel(flags, common, model, options, dumper, &memory));
   XRUN_ASSIGN_OR_RETURN(const tools::Estimate estimate, tools::EstimateProgram(program));
   if (flags.estimate) return PrintEstimate(tool, program, estimate);
   XRUN_RETURN_IF_ERROR(WriteProgram(program, flags.output));
@@ -265,7 +269,8 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
   const uint64_t file_bytes = std::filesystem::file_size(flags.output, error);
   const nlohmann::ordered_json summary = SummaryJson(flags, model, program, error ? 0 : file_bytes, estimate);
   if (!flags.report.empty()) {
-    XRUN_RETURN_IF_ERROR(tools::WriteReport(flags.report, model.graph, program, ExplainModel(model, options), summary));
+    XRUN_RETURN_IF_ERROR(
+        tools::WriteReport(flags.report, model.graph, program, ExplainModel(model, options), memory, summary));
   }
   if (common.text()) PrintSummary(flags, common, model, program, error ? 0 : file_bytes, estimate);
   WarnOfMissed(tool, dumper, "the model is quantized already");

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <set>
 
 #include "compiler/macs.h"
-#include "isa/timing.h"
 #include "simulator/simulator.h"
 #include "simulator/timing_model.h"
+#include "tools/driver/causes.h"
 #include "tools/driver/estimate.h"
 
 namespace xrun::structures {
 namespace {
 
-using simulator::Stall;
 using simulator::TimingReport;
 
 constexpr uint32_t kRequests = tools::kThroughputRequests;
@@ -51,52 +49,6 @@ Bounds BoundsOf(const compiler::LoweredGraph& lowered, const HardwareConfig& con
   return b;
 }
 
-/// Adds a step's share of each cause, in cycles of the whole launch.
-void AddCauses(const OverlayStep& step, const HardwareConfig& config, const TimingReport& report,
-               std::map<std::string, double>* causes) {
-  OwnCycles own;
-  for (const InstructionWord& word : step.body[kConv]) {
-    const auto instruction = Decode(word, kConv);
-    if (!instruction.ok()) continue;
-    const OwnCycles c = CyclesOf(*instruction, config);
-    own.fill += c.fill + c.table + c.drain;
-    own.parameters += c.parameters;
-    own.compute += c.compute;
-    own.conflicts += c.conflicts;
-    own.output += c.output;
-  }
-  const auto all = [](uint64_t cycles) { return static_cast<double>(cycles) * kRequests; };
-  (*causes)["array steps"] += all(own.compute);
-  (*causes)["port conflict"] += all(own.conflicts);
-  (*causes)["requantize lanes"] += all(own.output);
-  (*causes)["pipeline fill"] +=
-      all(own.fill + own.parameters) + static_cast<double>(report.engines[kConv].instructions) * config.decode_cycles;
-
-  // A wait for Load is one for weights or for activations: the token's sender says which.
-  const auto& load = report.instructions[kLoad];
-  std::vector<bool> weights_wanted(report.instructions[kConv].size(), false);
-  for (const simulator::TokenTime& token : report.tokens) {
-    if (token.from != kLoad || token.to != kConv) continue;
-    const simulator::InstructionTime& sender = load[token.from_instruction];
-    if (sender.prologue) continue;
-    const auto instruction = Decode(step.body[kLoad][sender.index], kLoad);
-    weights_wanted[token.to_instruction] = instruction.ok() && std::holds_alternative<LoadWeights>(*instruction);
-  }
-  const simulator::EngineTime& conv = report.engines[kConv];
-  double weights = 0;
-  for (size_t i = 0; i < report.instructions[kConv].size(); ++i) {
-    const simulator::InstructionTime& time = report.instructions[kConv][i];
-    if (weights_wanted[i] && time.waited_for == Stall::kTokenLoad) weights += static_cast<double>(time.waited);
-  }
-  const auto stalled = [&](Stall cause) { return static_cast<double>(conv.stalled[static_cast<size_t>(cause)]); };
-  (*causes)["weight load not hidden"] += weights;
-  (*causes)["DRAM"] += stalled(Stall::kTokenLoad) - weights + stalled(Stall::kTokenSave);
-  (*causes)["vector engine"] += stalled(Stall::kTokenVector);
-  (*causes)["token wait"] += stalled(Stall::kTokenFull) + stalled(Stall::kTokenConv);
-  (*causes)["instruction fetch"] += stalled(Stall::kFetch);
-  (*causes)["launch and last outputs"] += static_cast<double>(conv.idle) + config.launch_cycles;
-}
-
 }  // namespace
 
 double Bounds::Cycles() const { return std::max({array_cycles, vector_cycles, dram_cycles}); }
@@ -113,7 +65,7 @@ Result<Roofline> MeasureRoofline(const std::string& network, const compiler::Gra
   r.bounds = BoundsOf(lowered, options.config);
   for (const NodeInfo& node : program.nodes) r.cpu_nodes += node.placement == "cpu" ? 1 : 0;
 
-  std::map<std::string, double> causes;
+  tools::ArrayTimes times{};
   uint64_t latency = 0, launch = 0;
   for (const OverlayStep& step : program.overlay_steps) {
     const auto prepared = simulator::Prepare(program, step);
@@ -123,7 +75,8 @@ Result<Roofline> MeasureRoofline(const std::string& network, const compiler::Gra
     latency += one.cycles;
     launch += many.cycles;
     for (const uint64_t bytes : many.bytes) r.dram_bytes += bytes;
-    AddCauses(step, options.config, many, &causes);
+    const tools::StepTimes divided = tools::DivideArrayTime(program, step, many);
+    for (size_t p = 0; p < times.size(); ++p) times[p] += divided.all[p];
     const auto busy = [&](Engine e) { return static_cast<double>(many.engines[e].busy) / kRequests; };
     r.array_busy += busy(kConv);
     r.vector_busy += busy(kVector);
@@ -136,10 +89,8 @@ Result<Roofline> MeasureRoofline(const std::string& network, const compiler::Gra
   r.fps = r.cycles == 0 ? 0 : hertz / r.cycles;
   r.latency_ms = static_cast<double>(latency) / hertz * 1e3;
   r.bound_fps = r.bounds.Cycles() == 0 ? 0 : hertz / r.bounds.Cycles();
-  causes["channel and pixel remainders"] = causes["array steps"] - r.bounds.array_cycles * kRequests;
-  causes.erase("array steps");
-  for (const auto& [name, cycles] : causes) r.causes.emplace_back(name, cycles / kRequests);
-  std::stable_sort(r.causes.begin(), r.causes.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  r.causes = tools::GapCauses(times, r.bounds.array_cycles * kRequests);
+  for (auto& [name, cycles] : r.causes) cycles /= kRequests;
 
   for (const uint32_t efficiency : {70U, 100U}) {
     Program other = program;

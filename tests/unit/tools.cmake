@@ -12,6 +12,9 @@ if(TARGET xrun_tools_driver)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   add_test(NAME golden
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/golden/run.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  # Looks at the page in headless Chromium where that is installed, and says so where it is not.
+  add_test(NAME report
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/report/report_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   add_test(NAME interrupt
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/interrupt_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   add_test(NAME readme

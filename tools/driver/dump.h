@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "isa/program.h"
@@ -60,6 +61,10 @@ struct LayerProfile {
   std::array<uint64_t, kEngines> busy{};
   uint64_t dram_bytes = 0;
   std::array<uint64_t, simulator::kStallCauses> waited{};  ///< cycles its instructions stood still, by cause
+  /// Of a node with Conv instructions: its MACs over the array's peak, and where the array's time beyond it goes
+  /// (causes.h).
+  double array_bound = 0;
+  std::vector<std::pair<std::string, double>> causes;
 };
 /// Of every node that has instructions, in order of steps and nodes.
 Result<std::vector<LayerProfile>> ProfileLayers(const Program& program);

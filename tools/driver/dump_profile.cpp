@@ -6,6 +6,7 @@
 #include "simulator/timing_model.h"
 #include "tools/common/format.h"
 #include "tools/common/table.h"
+#include "tools/driver/causes.h"
 #include "tools/driver/dump.h"
 #include "tools/driver/estimate.h"
 
@@ -107,6 +108,32 @@ std::string EnginesText(const TimingReport& report) {
   return table.ToString();
 }
 
+/// MACs of a node, or of all with Conv instructions, over the array's peak.
+double BoundOf(const Program& program, uint32_t node) {
+  return static_cast<double>(program.nodes[node].macs) / static_cast<double>(program.config.macs_per_cycle());
+}
+double BoundOf(const Program& program, const StepTimes& times) {
+  double bound = 0;
+  for (const auto& [node, unused] : times.nodes) bound += BoundOf(program, node);
+  return bound;
+}
+
+std::string CausesText(const Program& program, const StepTimes& times) {
+  const double bound = BoundOf(program, times);
+  std::string text = "array: MACs over peak " + FormatCount(static_cast<int64_t>(bound)) + "; beyond it";
+  for (const auto& [cause, cycles] : GapCauses(times.all, bound)) {
+    if (cycles >= 0.5) text += " " + cause + " " + FormatCount(static_cast<int64_t>(cycles)) + ",";
+  }
+  text.back() = '\n';
+  return text;
+}
+
+nlohmann::ordered_json CausesJson(const std::vector<std::pair<std::string, double>>& causes) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [cause, cycles] : causes) json[cause] = cycles;
+  return json;
+}
+
 std::string TrafficText(const TimingReport& report) {
   std::string text;
   for (size_t k = 0; k < simulator::kTrafficKinds; ++k) {
@@ -121,6 +148,9 @@ nlohmann::ordered_json StepJson(const Program& program, const OverlayStep& step,
   nlohmann::ordered_json json;
   json["cycles"] = report.cycles;
   const std::vector<NodeCost> costs = CostsOf(program, step, report);
+  const StepTimes times = DivideArrayTime(program, step, report);
+  json["array_bound"] = BoundOf(program, times);
+  json["causes"] = CausesJson(GapCauses(times.all, BoundOf(program, times)));
   nlohmann::ordered_json& nodes = json["nodes"] = nlohmann::ordered_json::array();
   for (const simulator::NodeTime& node : report.nodes) {
     if (std::accumulate(node.busy.begin(), node.busy.end(), uint64_t{0}) == 0) continue;
@@ -133,6 +163,10 @@ nlohmann::ordered_json StepJson(const Program& program, const OverlayStep& step,
                      {"dram_bytes", costs[node.node].dram_bytes},
                      {"macs", program.nodes[node.node].macs},
                      {"waits_most_for", costs[node.node].MainCause()}});
+    const auto array = times.nodes.find(node.node);
+    if (array == times.nodes.end()) continue;
+    nodes.back()["array_bound"] = BoundOf(program, node.node);
+    nodes.back()["causes"] = CausesJson(GapCauses(array->second, BoundOf(program, node.node)));
   }
   for (uint8_t e = 0; e < kEngines; ++e) {
     const simulator::EngineTime& engine = report.engines[e];
@@ -158,10 +192,15 @@ Result<std::vector<LayerProfile>> ProfileLayers(const Program& program) {
     const auto prepared = simulator::Prepare(program, step);
     XRUN_ASSIGN_OR_RETURN(const TimingReport report, simulator::SimulateTiming(*prepared, {.requests = 1}));
     const std::vector<NodeCost> costs = CostsOf(program, step, report);
+    const StepTimes times = DivideArrayTime(program, step, report);
     for (const simulator::NodeTime& node : report.nodes) {
       if (std::accumulate(node.busy.begin(), node.busy.end(), uint64_t{0}) == 0) continue;
       const NodeCost& cost = costs[node.node];
-      layers.push_back({s, node.node, node.start, node.end, node.busy, cost.dram_bytes, cost.waited});
+      layers.push_back({s, node.node, node.start, node.end, node.busy, cost.dram_bytes, cost.waited, 0, {}});
+      const auto array = times.nodes.find(node.node);
+      if (array == times.nodes.end()) continue;
+      layers.back().array_bound = BoundOf(program, node.node);
+      layers.back().causes = GapCauses(array->second, layers.back().array_bound);
     }
   }
   return layers;
@@ -182,7 +221,8 @@ Result<Profile> ProfileProgram(const Program& program) {
     profile.text += "\noverlay step " + std::to_string(s) + ": " + FormatCount(static_cast<int64_t>(report.cycles)) +
                     " cycles, " + FormatDuration(seconds) + "\n" + NodesText(program, step, report) +
                     "(start and end in cycles from the launch; load ... save: cycles the engine was busy)\n\n" +
-                    EnginesText(report) + "DRAM: " + TrafficText(report) + "\n";
+                    EnginesText(report) + CausesText(program, DivideArrayTime(program, step, report)) +
+                    "DRAM: " + TrafficText(report) + "\n";
     steps.push_back(StepJson(program, step, report));
   }
   if (!program.cpu_steps.empty()) {

@@ -1,6 +1,7 @@
 #include "tools/driver/report.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
@@ -10,6 +11,8 @@
 #include "tools/driver/dump.h"
 #include "tools/driver/explain_text.h"
 #include "tools/driver/folder.h"
+#include "tools/driver/report_drawings.h"
+#include "tools/driver/report_page.h"
 #include "tools/driver/trace_file.h"
 
 namespace xrun::tools {
@@ -53,20 +56,22 @@ std::string TimedFields(const Program& program, const LayerProfile* layer) {
   return line;
 }
 
-Status WriteTraces(const Program& program, const std::string& path) {
+/// Also draws each launch.
+Status WriteTraces(const Program& program, const std::string& path, std::vector<std::string>* timelines) {
   for (size_t s = 0; s < program.overlay_steps.size(); ++s) {
     const auto prepared = simulator::Prepare(program, program.overlay_steps[s]);
     XRUN_ASSIGN_OR_RETURN(const simulator::TimingReport report,
                           simulator::SimulateTiming(*prepared, {.requests = 1, .sample_cycles = kTraceSampleCycles}));
     XRUN_RETURN_IF_ERROR(WriteTraceFile(*prepared, report, path, s, program.overlay_steps.size()));
+    timelines->push_back(TimelineSvg(program, program.overlay_steps[s], report));
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::string> LayersCsv(const compiler::Graph& quantized, const Program& program) {
-  XRUN_ASSIGN_OR_RETURN(const std::vector<LayerProfile> layers, ProfileLayers(program));
+std::string LayersCsv(const compiler::Graph& quantized, const Program& program,
+                      const std::vector<LayerProfile>& layers) {
   std::vector<const LayerProfile*> of_node(program.nodes.size(), nullptr);
   for (const LayerProfile& layer : layers) of_node[layer.node] = &layer;
   std::string text = Header();
@@ -81,15 +86,22 @@ Result<std::string> LayersCsv(const compiler::Graph& quantized, const Program& p
 }
 
 Status WriteReport(const std::string& folder, const compiler::Graph& quantized, const Program& program,
-                   const compiler::Explanation& explanation, const nlohmann::ordered_json& summary) {
-  XRUN_ASSIGN_OR_RETURN(const std::string layers, LayersCsv(quantized, program));
+                   const compiler::Explanation& explanation, const std::vector<compiler::MemoryMap>& memory,
+                   const nlohmann::ordered_json& summary) {
+  assert(memory.size() == program.overlay_steps.size());
+  XRUN_ASSIGN_OR_RETURN(const std::vector<LayerProfile> layers, ProfileLayers(program));
   nlohmann::ordered_json document = summary;
   document["onnx"] = ToJson(explanation);
   XRUN_RETURN_IF_ERROR(MakeFolder(folder));
   const std::filesystem::path base(folder);
-  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "layers.csv").string(), layers));
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "layers.csv").string(), LayersCsv(quantized, program, layers)));
   XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "placement.dot").string(), Dot(explanation, program.model_name)));
-  XRUN_RETURN_IF_ERROR(WriteTraces(program, (base / "trace.json").string()));
+  std::vector<std::string> timelines;
+  XRUN_RETURN_IF_ERROR(WriteTraces(program, (base / "trace.json").string(), &timelines));
+  const std::string map = MemorySvg(memory, program.config, layers);
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "memory.svg").string(), map));
+  const PageParts page{program, explanation, summary, layers, std::move(timelines), map};
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "index.html").string(), ReportPage(page)));
   return WriteFileAtomically((base / "summary.json").string(), JsonText(document));
 }
 
