@@ -111,9 +111,7 @@ ResourceTerm ArrayTerm(const HardwareConfig& c, const ArrayMultipliers& multipli
   return term;
 }
 
-const Unit& Rounding(const ArrayMultipliers& m) {
-  return m.products == Products::kPlain ? kRoundLong : kRoundSaturate;
-}
+const Unit& Rounding(const ArrayMultipliers& m) { return m.products == Products::kPlain ? kRoundLong : kRoundSaturate; }
 
 ResourceTerm OutputTerm(const HardwareConfig& c, const ArrayMultipliers& multipliers) {
   ResourceTerm term{
