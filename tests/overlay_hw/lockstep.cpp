@@ -7,6 +7,7 @@
 #include "isa/footprint.h"
 #include "isa/timing.h"
 #include "simulator/reference.h"
+#include "tests/unit/cycle_reference.h"
 
 namespace xrun::test {
 namespace {
@@ -138,6 +139,22 @@ std::string Lockstep::Compare() {
   return difference;
 }
 
+namespace {
+
+/// Port A of the activations: what Conv's taps read, against the accesses of the reference that steps a clock. (Its
+/// other accesses of an instruction are words of port B's clients, one a result and one a residual.) Empty where equal.
+std::string CompareSourceAccesses(const Conv& x, const HardwareConfig& config, const hw::csim::BenchResult& result) {
+  const uint64_t results = uint64_t{x.oc_groups} * x.out_w * x.out_h;
+  if (results * x.kernel_h * x.kernel_w * x.ic_groups > 50000) return "";  // the reference is slow
+  const uint64_t clients = x.keep != 0 ? 0 : results * (x.residual != 0 ? 2 : 1);
+  const uint64_t want = StepCycles(Instruction{x}, config).bank_accesses - clients;
+  const uint64_t have = result.accesses[hw::csim::kPortConvSource];
+  if (have == want) return "";
+  return "accesses of port A: overlay " + std::to_string(have) + ", reference " + std::to_string(want);
+}
+
+}  // namespace
+
 std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const {
   const OwnCycles own = CyclesOf(instruction, config_);
   const uint64_t formula = own.total() - own.fill - own.drain;
@@ -146,6 +163,7 @@ std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::cs
            xrun::Describe(own) + ")";
   }
   if (result.violations != 0) return std::to_string(result.violations) + " accesses that a memory port cannot do";
+  if (const Conv* conv = std::get_if<Conv>(&instruction)) return CompareSourceAccesses(*conv, config_, result);
   return "";
 }
 

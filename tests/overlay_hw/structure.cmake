@@ -50,3 +50,10 @@ endif()
 
 add_test(NAME overlay_verilog COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/rtl/verilog_check.py)
 set_tests_properties(overlay_verilog PROPERTIES SKIP_RETURN_CODE 77)
+
+# Networks of published size on C-sim and on the simulator: a few seconds.
+if(TARGET make_structure AND TARGET xcompile AND TARGET xinfer)
+  add_test(NAME overlay_structures
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/structures.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  set_tests_properties(overlay_structures PROPERTIES TIMEOUT 300)
+endif()
