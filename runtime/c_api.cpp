@@ -153,7 +153,10 @@ float xrun_tensor_scale(const xrun_tensor* tensor) { return InfoOf(tensor).scale
 int32_t xrun_tensor_zero_point(const xrun_tensor* tensor) { return InfoOf(tensor).zero_point; }
 size_t xrun_tensor_elements(const xrun_tensor* tensor) { return InfoOf(tensor).elements(); }
 size_t xrun_tensor_bytes(const xrun_tensor* tensor) { return InfoOf(tensor).bytes(); }
-size_t xrun_dtype_size(xrun_dtype dtype) { return xrun::api::size_of(static_cast<DType>(dtype)); }
+size_t xrun_dtype_size(xrun_dtype dtype) {
+  if (static_cast<uint32_t>(dtype) > static_cast<uint32_t>(XRUN_BOOL)) return 0;
+  return xrun::api::size_of(static_cast<DType>(dtype));
+}
 
 xrun_status xrun_tensor_quantize(const xrun_tensor* tensor, const float* real, int8_t* q, size_t elements,
                                  xrun_error** error) {

@@ -81,12 +81,14 @@ typedef enum xrun_dtype {
   XRUN_INT8 = 1,
   XRUN_INT32 = 2,
   XRUN_INT64 = 3,
-  XRUN_BOOL = 4 /* bytes of 0 and 1 */
+  XRUN_BOOL = 4,                  /* bytes of 0 and 1 */
+  XRUN_DTYPE_ANY_INT = 0x7FFFFFFF /* no type: makes every int a value, so that a wrong one can be refused */
 } xrun_dtype;
 
 typedef enum xrun_layout {
-  XRUN_LAYOUT_MODEL = 0, /* dense, row-major, in the order of the model's dimensions */
-  XRUN_LAYOUT_DEVICE = 1 /* the overlay's own: for buffers, see xrun_session_device_bytes */
+  XRUN_LAYOUT_MODEL = 0,  /* dense, row-major, in the order of the model's dimensions */
+  XRUN_LAYOUT_DEVICE = 1, /* the overlay's own: for buffers, see xrun_session_device_bytes */
+  XRUN_LAYOUT_ANY_INT = 0x7FFFFFFF
 } xrun_layout;
 
 /* An input or output of a program; lives as long as the program or session it was asked of. */
@@ -136,7 +138,12 @@ XRUN_API const xrun_tensor* xrun_program_output(const xrun_program* program, siz
 
 typedef struct xrun_session xrun_session;
 
-typedef enum xrun_priority { XRUN_PRIORITY_LOW = 0, XRUN_PRIORITY_NORMAL = 1, XRUN_PRIORITY_HIGH = 2 } xrun_priority;
+typedef enum xrun_priority {
+  XRUN_PRIORITY_LOW = 0,
+  XRUN_PRIORITY_NORMAL = 1,
+  XRUN_PRIORITY_HIGH = 2,
+  XRUN_PRIORITY_ANY_INT = 0x7FFFFFFF
+} xrun_priority;
 
 /* As SessionOptions. Start from XRUN_SESSION_OPTIONS_INIT and change what is needed. */
 typedef struct xrun_session_options {
