@@ -113,10 +113,12 @@ static void test_run(xrun_session* session, xrun_session* mixed) {
   for (int i = 0; i < ELEMENTS; ++i) CHECK(yf[i] == 0.25f * (float)relu(x[i]));
 
   const xrun_array wrong_name = {"imput", XRUN_INT8, x, ELEMENTS}, wrong_type = {"x", XRUN_INT32, x, ELEMENTS},
-                   no_type = {"x", (xrun_dtype)17, x, ELEMENTS}, no_data = {"x", XRUN_INT8, NULL, ELEMENTS};
+                   no_type = {"x", (xrun_dtype)17, x, ELEMENTS}, wrapped = {"x", (xrun_dtype)257, x, ELEMENTS},
+                   no_data = {"x", XRUN_INT8, NULL, ELEMENTS};
   FAILS(XRUN_INVALID, "no input 'imput'", "x", xrun_session_run(session, &wrong_name, 1, NULL, 0, &error));
   FAILS(XRUN_INVALID, "given int32", "float32", xrun_session_run(session, &wrong_type, 1, NULL, 0, &error));
   FAILS(XRUN_INVALID, "unknown type 17", "XRUN_", xrun_session_run(session, &no_type, 1, NULL, 0, &error));
+  FAILS(XRUN_INVALID, "unknown type 257", "XRUN_", xrun_session_run(session, &wrapped, 1, NULL, 0, &error));
   FAILS(XRUN_INVALID, "is NULL", "", xrun_session_run(session, &no_data, 1, NULL, 0, &error));
   FAILS(XRUN_INVALID, "is NULL", "", xrun_session_run(session, NULL, 1, NULL, 0, &error));
   FAILS(XRUN_INVALID, "nowhere.png", "", xrun_session_preprocess(session, "nowhere.png", NULL, xf, ELEMENTS, &error));
