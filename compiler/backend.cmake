@@ -4,6 +4,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/compile.cpp
   ${CMAKE_CURRENT_LIST_DIR}/conv_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/emitter.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/estimate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/instructions.cpp
   ${CMAKE_CURRENT_LIST_DIR}/make_strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/plan.cpp
@@ -29,6 +30,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule_matmul.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/supported_ops.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stagger.cpp
   ${CMAKE_CURRENT_LIST_DIR}/strided_view.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synchronize.cpp
 )

@@ -9,6 +9,7 @@
 #include "compiler/macs.h"
 #include "compiler/move_to_cpu.h"
 #include "compiler/placement.h"
+#include "isa/launch.h"
 #include "runtime/cpu/attributes.h"
 
 namespace xrun::compiler {
@@ -38,7 +39,7 @@ class Builder {
   Result<Program> Build(std::vector<ScheduledPartition> partitions, WeightImage weights) {
     program_.model_name = graph_.name;
     program_.config = config_;
-    program_.capabilities = 1;  // bit 0: the base set, isa/README.md section 7
+    program_.capabilities = launch::kBaseCapabilities;
     AddNodes();
     BindBorders();
     for (ValueId id : graph_.inputs) program_.inputs.push_back(TensorOf(id));
@@ -204,6 +205,8 @@ class Builder {
       step.watches.push_back(WatchOf(scheduled.partition, port));
     }
     step.workspace_bytes = scheduled.workspace_bytes;
+    step.stagger = scheduled.schedule.stagger;
+    if (step.stagger) program_.capabilities |= launch::kStaggeredCapability;
     program_.steps.push_back({Step::Kind::kOverlay, static_cast<uint32_t>(program_.overlay_steps.size())});
     program_.overlay_steps.push_back(std::move(step));
     return {};

@@ -30,6 +30,9 @@ struct CompileOptions {
   /// are equal.
   bool debug_tensors = false;
   std::vector<std::string> cpu_nodes = {};  ///< run these quantized nodes (ONNX names) on the CPU
+  /// From `optimization` 2 on, programs in two halves that work for requests that follow each other, where that gives
+  /// more requests a second (stagger.h). A request by itself then takes somewhat longer. Results are equal.
+  bool stagger = true;
 };
 
 /// The quantized graph as it is lowered (nodes that run on the CPU rewritten, channel moves joined) and what became of

@@ -245,7 +245,24 @@ uint32_t Emitter::LoadVectorSegment(uint64_t offset, uint32_t rows) {
   return addr;
 }
 
+uint64_t WeightImage::Reserve(uint64_t bytes) {
+  const uint64_t offset = (measured_ + 63) / 64 * 64;
+  measured_ = offset + bytes;
+  return offset;
+}
+
+Emitter::Packed Emitter::PackConv(const Layer& layer, const PhaseView& phase, const OverlayTensor& in,
+                                  const OverlayTensor& out, const ConvPart& part) {
+  if (!weights.measures()) {
+    const std::vector<uint8_t> bytes = PackConvSegment(layer, phase, in, out, part, config);
+    return {weights.Append(bytes), static_cast<uint32_t>(bytes.size() / config.weight_row_bytes())};
+  }
+  const uint32_t rows = ConvSegmentRows(layer, part, config);
+  return {weights.Reserve(uint64_t{rows} * config.weight_row_bytes()), rows};
+}
+
 uint64_t WeightImage::Append(const std::vector<uint8_t>& data) {
+  if (measures_) return Reserve(data.size());
   const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
   const size_t hash = std::hash<std::string_view>()(text);
   const auto [first, last] = pieces_.equal_range(hash);
@@ -261,6 +278,8 @@ uint64_t WeightImage::Append(const std::vector<uint8_t>& data) {
 }
 
 void WeightImage::Truncate(uint64_t size) {
+  measured_ = size;
+  if (measures_) return;
   bytes_.resize(size);
   std::erase_if(pieces_, [&](const auto& piece) { return piece.second.offset + piece.second.size > size; });
 }

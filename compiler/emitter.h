@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/pack_weights.h"
 #include "compiler/schedule.h"
 
 namespace xrun::compiler {
@@ -47,7 +48,7 @@ class Emitter {
           Schedule* schedule);
 
   const Partition& partition;
-  const HardwareConfig& config;
+  HardwareConfig config;  ///< what the group under way sees of the machine
   const TilingLimits& limits;
   WeightImage& weights;
 
@@ -97,6 +98,13 @@ class Emitter {
   SegmentBuilder NewSegment();
   void AddWeights(SegmentBuilder* segment, uint64_t offset, uint32_t rows);
   void AddMatrix(SegmentBuilder* segment, LoadMatrix blocks);
+  /// A part of a convolution's weights in the weight section.
+  struct Packed {
+    uint64_t offset;
+    uint32_t rows;
+  };
+  Packed PackConv(const Layer& layer, const PhaseView& phase, const OverlayTensor& in, const OverlayTensor& out,
+                  const ConvPart& part);
   /// A segment in vector memory; returns its first row.
   uint32_t LoadVectorSegment(uint64_t offset, uint32_t rows);
 

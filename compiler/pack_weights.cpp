@@ -92,7 +92,14 @@ std::vector<uint8_t> PackConvSegment(const Layer& layer, const PhaseView& phase,
       }
     }
   }
+  assert(bytes.size() == ConvSegmentRows(layer, part, config) * row);
   return bytes;
+}
+
+uint32_t ConvSegmentRows(const Layer& layer, const ConvPart& part, const HardwareConfig& config) {
+  const uint32_t table = part.last && layer.out.table ? config.table_rows() : 0;
+  const uint32_t records = part.last ? config.param_rows() : 0;
+  return table + part.ogn * (records + part.khn * part.kwn * part.ign);
 }
 
 std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn,

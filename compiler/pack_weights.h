@@ -19,6 +19,8 @@ struct ConvPart {
 /// point of their row, so that they add nothing; output channels that do not exist get all zeros.
 std::vector<uint8_t> PackConvSegment(const Layer& layer, const PhaseView& phase, const OverlayTensor& in,
                                      const OverlayTensor& out, const ConvPart& part, const HardwareConfig& config);
+/// Ring rows of the same.
+uint32_t ConvSegmentRows(const Layer& layer, const ConvPart& part, const HardwareConfig& config);
 
 /// Segment of a Depthwise instruction for groups [g0, g0 + gn) and kernel rows [kh0, kh0 + khn).
 std::vector<uint8_t> PackDepthwiseSegment(const Layer& layer, const OverlayTensor& out, uint32_t g0, uint32_t gn,

@@ -15,15 +15,19 @@ using Roots = std::vector<int32_t>;  ///< ascending
 /// Into how many strips a result is cut.
 constexpr uint32_t kStripCounts[] = {1, 2, 3, 4, 5, 7, 8, 10, 14, 19, 28, 38, 56, 112, 208, 416};
 
-struct Choice {
-  double cycles = std::numeric_limits<double>::infinity();
-  std::shared_ptr<const Strips> strips;
-};
+using Choice = PlanCache::Choice;
 
 class Search {
  public:
-  Search(const StripContext& context, const PlanOptions& options, uint64_t words)
-      : c_(context), options_(options), words_(words), layers_(static_cast<int32_t>(context.layers.size())) {
+  /// `percent` of activation memory may be used.
+  Search(const StripContext& context, const StripContext& share, const PlanOptions& options, uint32_t percent)
+      : c_(context),
+        share_(share),
+        options_(options),
+        words_(uint64_t{context.config.activation_words()} * percent / 100),
+        share_words_(uint64_t{share.config.activation_words()} * percent / 100),
+        cache_(options.cache != nullptr ? *options.cache : own_cache_),
+        layers_(static_cast<int32_t>(context.layers.size())) {
     for (size_t r = 0; r < c_.live.size(); ++r) {
       const OverlayTensor& t = c_.partition.tensors[r];
       const LiveRange& l = c_.live[r];
@@ -60,6 +64,7 @@ class Search {
       group.first = s.from;
       group.last = border;
       if (s.strips != nullptr) group.strips = *s.strips;
+      group.cycles = s.cycles - borders_[static_cast<size_t>(s.from)].at(s.before).cycles;
       found.groups.push_back(std::move(group));
       on_chip.insert(at->first.begin(), at->first.end());
       border = s.from;
@@ -87,6 +92,12 @@ class Search {
     }
   }
 
+  bool InWindow(int32_t layer) const {
+    return options_.window && layer >= options_.window->first && layer < options_.window->last;
+  }
+  const StripContext& ContextOf(int32_t layer) const { return InWindow(layer) ? share_ : c_; }
+  uint64_t WordsOf(int32_t layer) const { return InWindow(layer) ? share_words_ : words_; }
+
   const LiveRange& Live(int32_t root) const { return c_.live[static_cast<size_t>(root)]; }
   uint64_t Words(int32_t root) const { return WholeWords(c_.tensor(root), c_.config); }
 
@@ -97,9 +108,10 @@ class Search {
       const StripLayer& added = c_.layers[static_cast<size_t>(j - 1)];
       const Layer& layer = c_.partition.layers[static_cast<size_t>(j - 1)];
       if (j - i > 1 && (!added.simple || !c_.layers[static_cast<size_t>(i)].simple)) break;
+      if (InWindow(j - 1) != InWindow(i)) break;
       if (added.engine == kConv && added.simple) {
         ring += added.table_rows + uint64_t{added.group_rows} * c_.tensor(layer.output).groups;
-        if (j - i > 1 && ring > c_.config.weight_rows) break;
+        if (j - i > 1 && ring > ContextOf(i).config.weight_rows) break;
       }
       Roots fresh;
       for (int32_t l = i; l < j; ++l) {
@@ -138,15 +150,19 @@ class Search {
     for (const int32_t root : kept) {
       if (Live(root).last >= i && Touches(i, j, root)) touched.push_back(root);
     }
-    const auto key = std::make_tuple(i, j, touched, used);
-    const auto known = choices_.find(key);
-    if (known != choices_.end()) return known->second;
+    const HardwareConfig& h = ContextOf(i).config;
+    const int32_t variant = Varies(i, j) ? options_.variant : -1;
+    const PlanCache::Key key{i, j, touched, used, WordsOf(i), h.weight_rows, h.vector_rows, variant};
+    const auto known = cache_.choices.find(key);
+    if (known != cache_.choices.end()) return known->second;
     Choice best;
     const OnChipQuery on_chip = [&](int32_t root) { return std::binary_search(kept.begin(), kept.end(), root); };
     // What is shared in place counts twice in `used`; MakeStrips gives it back.
     uint64_t shared = 0;
     for (const int32_t root : touched) shared = std::max(shared, Words(root));
-    if (used <= words_ + shared && c_.layers[static_cast<size_t>(j - 1)].simple) {
+    const StripContext& context = ContextOf(i);
+    const uint64_t words = WordsOf(i);
+    if (used <= words + shared && c_.layers[static_cast<size_t>(j - 1)].simple) {
       const uint32_t height = c_.tensor(c_.layers[static_cast<size_t>(j - 1)].output_root).height;
       uint32_t last_rows = 0;
       int worse = 0;
@@ -156,8 +172,8 @@ class Search {
         const uint32_t rows = CeilDiv(height, count);
         if (rows == last_rows) continue;
         last_rows = rows;
-        const int64_t free = static_cast<int64_t>(words_) - static_cast<int64_t>(used);
-        auto strips = MakeStrips(c_, i, j, rows, on_chip, free);
+        const int64_t free = static_cast<int64_t>(words) - static_cast<int64_t>(used);
+        auto strips = MakeStrips(context, i, j, rows, on_chip, free);
         if (!strips) continue;
         if (strips->cycles < best.cycles) {
           best.cycles = strips->cycles;
@@ -168,8 +184,15 @@ class Search {
         }
       }
     }
-    if (best.strips == nullptr && j == i + 1 && used + words_ / 4 <= words_) best.cycles = AloneCycles(i, on_chip);
-    return choices_.emplace(key, std::move(best)).first->second;
+    if (best.strips == nullptr && j == i + 1 && used + words / 4 <= words) best.cycles = AloneCycles(i, on_chip);
+    return cache_.choices.emplace(key, std::move(best)).first->second;
+  }
+
+  bool Varies(int32_t i, int32_t j) const {
+    for (size_t root = 0; root < options_.varied.size(); ++root) {
+      if (options_.varied[root] && Touches(i, j, static_cast<int32_t>(root))) return true;
+    }
+    return false;
   }
 
   bool Touches(int32_t i, int32_t j, int32_t root) const {
@@ -203,18 +226,21 @@ class Search {
   }
 
   const StripContext& c_;
+  const StripContext& share_;
   const PlanOptions& options_;
-  uint64_t words_;
+  uint64_t words_, share_words_;
+  PlanCache own_cache_;
+  PlanCache& cache_;
   int32_t layers_;
   std::vector<bool> keepable_;
   std::vector<Border> borders_;
-  std::map<std::tuple<int32_t, int32_t, Roots, uint64_t>, Choice> choices_;
 };
 
 /// Something that needs words of activation memory while groups [first, last] run.
 struct Item {
   LiveRange live;
   uint64_t words = 0;
+  uint64_t limit = 0;  ///< no word of it lies there or beyond
   uint64_t address = 0;
   std::vector<int32_t> roots;  ///< whole tensors at this address
   Strips::Buffer* buffer = nullptr;
@@ -222,7 +248,7 @@ struct Item {
 };
 
 /// Lowest addresses for all items, in several orders; the first order in which all fit.
-bool PlaceItems(std::vector<Item>* items, uint64_t words) {
+bool PlaceItems(std::vector<Item>* items) {
   const auto size = [](const Item& a, const Item& b) { return a.words > b.words; };
   const auto length = [](const Item& i) { return i.live.last - i.live.first; };
   for (int attempt = 0; attempt < 4; ++attempt) {
@@ -253,7 +279,7 @@ bool PlaceItems(std::vector<Item>* items, uint64_t words) {
         address = std::max(address, end);
       }
       item.address = address;
-      fits = address + item.words <= words;
+      fits = address + item.words <= item.limit;
     }
     if (fits) return true;
   }
@@ -266,8 +292,8 @@ uint64_t Banks(uint64_t words, const HardwareConfig& config) {
 
 class Placer {
  public:
-  Placer(Partition* partition, const StripContext& context, Plan* plan)
-      : partition_(partition), c_(context), plan_(plan) {
+  Placer(Partition* partition, const StripContext& context, const PlanOptions& options, Plan* plan)
+      : partition_(partition), c_(context), options_(options), plan_(plan) {
     for (size_t g = 0; g < plan_->groups.size(); ++g) {
       for (int32_t l = plan_->groups[g].first; l < plan_->groups[g].last; ++l)
         group_.push_back(static_cast<int32_t>(g));
@@ -280,7 +306,7 @@ class Placer {
     std::vector<Item> items;
     for (const int32_t root : roots) {
       item_of[root] = items.size();
-      items.push_back({Groups(root), WholeWords(c_.tensor(root), h), 0, {root}, nullptr, nullptr});
+      items.push_back({Groups(root), WholeWords(c_.tensor(root), h), 0, 0, {root}, nullptr, nullptr});
     }
     // Results that take an operand's place, one after another.
     for (const PlannedGroup& group : plan_->groups) {
@@ -305,13 +331,17 @@ class Placer {
       PlannedGroup& group = plan_->groups[g];
       const LiveRange now{static_cast<int32_t>(g), static_cast<int32_t>(g)};
       if (group.strips) {
-        for (Strips::Buffer& b : group.strips->buffers) items.push_back({now, Banks(b.words(), h), 0, {}, &b, nullptr});
+        for (Strips::Buffer& b : group.strips->buffers) {
+          items.push_back({now, Banks(b.words(), h), 0, 0, {}, &b, nullptr});
+        }
       } else {
-        const uint64_t rest = h.activation_words() - std::min<uint64_t>(h.activation_words(), live_words[g]);
-        items.push_back({now, rest / 2 / h.banks() * h.banks(), 0, {}, nullptr, &group});
+        const uint64_t limit = Limit(now);
+        const uint64_t rest = limit - std::min<uint64_t>(limit, live_words[g]);
+        items.push_back({now, rest / 2 / h.banks() * h.banks(), 0, 0, {}, nullptr, &group});
       }
     }
-    if (!PlaceItems(&items, h.activation_words())) return false;
+    for (Item& item : items) item.limit = Limit(item.live);
+    if (!PlaceItems(&items)) return false;
     Apply(items);
     return true;
   }
@@ -322,9 +352,10 @@ class Placer {
       const OverlayTensor& t = partition_->tensors[i];
       if (c_.live[i].last < 0 || t.on_chip || t.base != kBaseWorkspace || Inside(static_cast<int32_t>(i))) continue;
       const uint64_t bytes = (t.words() * c_.config.channels + 255) / 256 * 256;
-      items.push_back({Groups(static_cast<int32_t>(i)), bytes, 0, {static_cast<int32_t>(i)}, nullptr, nullptr});
+      items.push_back(
+          {Groups(static_cast<int32_t>(i)), bytes, UINT64_MAX, 0, {static_cast<int32_t>(i)}, nullptr, nullptr});
     }
-    const bool fits = PlaceItems(&items, UINT64_MAX);
+    const bool fits = PlaceItems(&items);
     assert(fits);
     (void)fits;
     for (const Item& item : items) {
@@ -337,6 +368,16 @@ class Placer {
   LiveRange Groups(int32_t root) const {
     const LiveRange& l = c_.live[static_cast<size_t>(root)];
     return {group_[static_cast<size_t>(l.first)], group_[static_cast<size_t>(l.last)]};
+  }
+
+  /// The words that things which live in these groups may have.
+  uint64_t Limit(const LiveRange& groups) const {
+    uint64_t words = c_.config.activation_words();
+    for (int32_t g = groups.first; g <= groups.last; ++g) {
+      const int32_t layer = plan_->groups[static_cast<size_t>(g)].first;
+      words = std::min<uint64_t>(words, options_.ConfigOf(layer, c_.config).activation_words());
+    }
+    return words;
   }
 
   /// Lives only in a buffer.
@@ -379,7 +420,7 @@ class Placer {
       if (item.buffer != nullptr) item.buffer->address = static_cast<uint32_t>(item.address);
       if (item.alone != nullptr) {
         // All words up to the next item, not just those asked for.
-        uint64_t end = c_.config.activation_words();
+        uint64_t end = item.limit;
         for (const Item& other : items) {
           if (&other != &item && other.live.Overlaps(item.live) && other.address >= item.address + item.words) {
             end = std::min(end, other.address);
@@ -395,6 +436,7 @@ class Placer {
 
   Partition* partition_;
   const StripContext& c_;
+  const PlanOptions& options_;
   Plan* plan_;
   std::vector<int32_t> group_;  ///< of each layer
 };
@@ -404,14 +446,16 @@ class Placer {
 std::optional<Plan> PlanPartition(Partition* partition, const HardwareConfig& config, const PlanOptions& options) {
   for (OverlayTensor& t : partition->tensors) t.on_chip.reset();
   const StripContext context(*partition, config);
+  const StripContext share(*partition, options.window ? options.window->share : config);
   // A plan that fits by numbers of words may not fit in one piece: then again with less.
-  for (const uint64_t percent : {100, 95, 88, 75, 60}) {
-    auto found = Search(context, options, config.activation_words() * percent / 100).Run();
+  for (const uint32_t percent : {100, 95, 88, 75, 60}) {
+    auto found = Search(context, share, options, percent).Run();
     if (!found) return std::nullopt;
     Plan plan;
+    plan.options = options;
     plan.groups = std::move(found->groups);
     plan.cycles = found->cycles;
-    Placer placer(partition, context, &plan);
+    Placer placer(partition, context, options, &plan);
     if (!placer.OnChip(found->on_chip)) continue;
     placer.Workspace();
     return plan;

@@ -2,8 +2,12 @@
 #define XRUN_COMPILER_PLAN_H_
 
 #include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/memory_map.h"
@@ -16,20 +20,51 @@ struct PlannedGroup {
   int32_t first = 0, last = 0;   ///< layers [first, last)
   std::optional<Strips> strips;  ///< none: one layer, cut by itself (schedule_conv.cpp and its like)
   uint32_t base = 0, end = 0;    ///< without strips: the words its tiles may use
+  double cycles = 0;             ///< the cost model's figure
 };
 
-/// How a partition is computed: groups in order, and how full activation memory is.
-struct Plan {
-  std::vector<PlannedGroup> groups;
-  uint64_t workspace_bytes = 0;
-  double cycles = 0;                         ///< the cost model's figure
-  uint64_t peak_words = 0, bound_words = 0;  ///< highest word used; most words that live at the same time
-  std::vector<MemoryPiece> memory;           ///< who has which words when
+/// What planning found out about groups of layers; plans of the same partition, or of its first layers, may share one.
+struct PlanCache {
+  struct Choice {
+    double cycles = std::numeric_limits<double>::infinity();
+    std::shared_ptr<const Strips> strips;
+  };
+  /// First and last layer, roots on chip that it touches, words that are kept, words and rows of the machine's
+  /// memories, PlanOptions::variant where it makes a difference.
+  using Key = std::tuple<int32_t, int32_t, std::vector<int32_t>, uint64_t, uint64_t, uint32_t, uint32_t, int32_t>;
+  std::map<Key, Choice> choices;
 };
 
 struct PlanOptions {
   int32_t longest_group = 8;  ///< layers
   size_t states = 6;          ///< ways to divide memory that are kept at each border
+  /// Layers [first, last) that have less than the whole machine: the first words and rows of its memories, as `share`
+  /// has them. Groups end at both ends.
+  struct Window {
+    int32_t first = 0, last = 0;
+    HardwareConfig share;
+  };
+  std::optional<Window> window = {};
+  /// May be null. Partitions that share a cache and have tensors (`varied`, by root) that differ in where they live or
+  /// for how long tell them apart by `variant`.
+  PlanCache* cache = nullptr;
+  int32_t variant = -1;
+  std::vector<bool> varied = {};
+
+  /// What a group that begins at `layer` sees of the machine.
+  const HardwareConfig& ConfigOf(int32_t layer, const HardwareConfig& config) const {
+    return window && layer >= window->first && layer < window->last ? window->share : config;
+  }
+};
+
+/// How a partition is computed: groups in order, and how full activation memory is.
+struct Plan {
+  PlanOptions options;
+  std::vector<PlannedGroup> groups;
+  uint64_t workspace_bytes = 0;
+  double cycles = 0;                         ///< the cost model's figure
+  uint64_t peak_words = 0, bound_words = 0;  ///< highest word used; most words that live at the same time
+  std::vector<MemoryPiece> memory;           ///< who has which words when
 };
 
 /// Searches group borders, which tensors stay on chip between groups, and strip heights, by the cost model: least

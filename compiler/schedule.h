@@ -2,6 +2,7 @@
 #define XRUN_COMPILER_SCHEDULE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "compiler/lower.h"
 #include "isa/assembly.h"
 #include "isa/hardware_config.h"
+#include "isa/program.h"
 #include "isa/result.h"
 
 namespace xrun::compiler {
@@ -40,14 +42,31 @@ struct Schedule {
   std::vector<ScheduledInstruction> body;
   std::array<std::vector<Instruction>, kEngines> prologue;
   uint32_t segments = 0;
+  std::vector<size_t> group_starts;  ///< with a plan: where each group begins in `body`
+  // A staggered program (stagger.h): the first segments are the front half's, the others the back half's, which stands
+  // among the body's instructions `window`. There the front half has the first `front_rows` of weight memory, the back
+  // half the rest. The ring is not used; tokens order who fills rows and who reads them.
+  std::optional<OverlayStep::Stagger> stagger;
+  uint32_t front_segments = 0, front_rows = 0;
+  std::pair<size_t, size_t> window;
 };
 
 /// The weight section under construction: segments and constants, each at a multiple of 64 bytes.
 class WeightImage {
  public:
+  WeightImage() = default;
+  /// Only counts bytes: for schedules that are estimated and thrown away.
+  static WeightImage Measure() {
+    WeightImage image;
+    image.measures_ = true;
+    return image;
+  }
+  bool measures() const { return measures_; }
+  /// Room for so many bytes in an image that only counts.
+  uint64_t Reserve(uint64_t bytes);
   /// Offset at which these bytes stand, aligned to 64: where they stand already, or at the end.
   uint64_t Append(const std::vector<uint8_t>& data);
-  uint64_t size() const { return bytes_.size(); }
+  uint64_t size() const { return measures_ ? measured_ : bytes_.size(); }
   /// Forgets what was appended since the image had this size.
   void Truncate(uint64_t size);
   std::vector<uint8_t> Take() && { return std::move(bytes_); }
@@ -57,6 +76,8 @@ class WeightImage {
     uint64_t offset, size;
   };
 
+  bool measures_ = false;
+  uint64_t measured_ = 0;
   std::vector<uint8_t> bytes_;
   std::unordered_multimap<size_t, Piece> pieces_;  ///< by hash of their bytes
 };
@@ -85,8 +106,9 @@ std::vector<LiveRange> LiveRanges(const Partition& partition);
 uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool keep_on_chip,
                       bool share_workspace = true);
 
-/// Assigns ring rows to segments so that a body acquires and releases a multiple of the ring.
-void AssignRing(Schedule* schedule, const HardwareConfig& config);
+/// Assigns weight rows to segments; a body acquires and releases a multiple of the ring. False where segments that live
+/// together do not fit, which only happens in staggered programs.
+bool AssignWeightRows(Schedule* schedule, const HardwareConfig& config);
 
 /// Sets wait and signal masks and the prologue's tokens from what instructions read and write.
 void Synchronize(Schedule* schedule, const HardwareConfig& config);

@@ -316,9 +316,8 @@ class ConvScheduler {
         std::array<uint32_t, 5>{static_cast<uint32_t>(p.phase), p.part.og0, p.part.ig0, p.part.kh0, p.part.kw0};
     auto it = segments_.find(key);
     if (it == segments_.end()) {
-      const std::vector<uint8_t> bytes = PackConvSegment(layer_, phases_[p.phase], in_, out_, p.part, e_.config);
-      const auto rows = static_cast<uint32_t>(bytes.size() / e_.config.weight_row_bytes());
-      it = segments_.emplace(key, Segment{e_.weights.Append(bytes), rows}).first;
+      const Emitter::Packed packed = e_.PackConv(layer_, phases_[p.phase], in_, out_, p.part);
+      it = segments_.emplace(key, Segment{packed.offset, packed.rows}).first;
     }
     return it->second;
   }

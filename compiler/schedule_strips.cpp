@@ -64,12 +64,11 @@ class StripEmitter {
     const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
     const PhaseView phase = PhasesOf(layer, out)[0];
     part.ig0 += InfoAt(i).in_group0;
-    const std::vector<uint8_t> bytes = PackConvSegment(layer, phase, in, out, part, e_.config);
+    const Emitter::Packed packed = e_.PackConv(layer, phase, in, out, part);
     e_.SetLayer(s_.works[i].layer);
     // Weights that stay for the group may begin to come while those of the group before are still there.
     const uint32_t load_part = s_.stream ? 0 : e_.config.weight_rows / 8;
-    return e_.LoadSegment(e_.weights.Append(bytes), static_cast<uint32_t>(bytes.size() / e_.config.weight_row_bytes()),
-                          load_part);
+    return e_.LoadSegment(packed.offset, packed.rows, load_part);
   }
 
   View BufferView(const Strips::Buffer& b, size_t strip, uint32_t row) const {

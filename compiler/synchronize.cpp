@@ -22,10 +22,19 @@ struct Unit {
 /// Which earlier instructions the accesses of an instruction must wait for, unit by unit.
 class Shadow {
  public:
-  explicit Shadow(const HardwareConfig& config) : activation_(config.activation_words()), vector_(config.vector_rows) {}
+  Shadow(const HardwareConfig& config, const Schedule& schedule)
+      : stagger_(schedule.stagger),
+        activation_(config.activation_words()),
+        weights_(config.weight_rows),
+        vector_(config.vector_rows) {}
 
-  /// DRAM buffers belong to a request.
-  void BeginRequest() { dram_.clear(); }
+  /// DRAM buffers belong to a request. In a staggered program the back half sees what the front half gave it before.
+  void BeginRequest() {
+    std::vector<Unit> given;
+    if (stagger_) given = std::move(dram_[static_cast<uint8_t>(stagger_->out)]);
+    dram_.clear();
+    if (stagger_) dram_[static_cast<uint8_t>(stagger_->in)] = std::move(given);
+  }
 
   /// Adds an instruction's accesses; raises `dependence[e]` to the last instruction of engine e it must follow.
   void Add(const std::vector<Access>& accesses, Engine engine, const std::vector<Engine>& engine_of, Index index,
@@ -57,13 +66,17 @@ class Shadow {
       case Memory::kVectorMemory:
         units = &vector_;
         break;
+      case Memory::kWeightRing:
+        if (!stagger_) return;  // ordered by the ring
+        units = &weights_;
+        break;
       case Memory::kDram:
         if (a.base == kBaseWeights) return;  // never written
         units = &dram_[a.base];
         grain = kLine;
         break;
       default:
-        return;  // one engine's own, or ordered by the ring
+        return;  // one engine's own
     }
     for (uint64_t run = 0; run < a.count; ++run) {
       const uint64_t begin = a.start + run * a.pitch;
@@ -86,7 +99,8 @@ class Shadow {
     for (int e = 0; e < kEngines; ++e) raise(u.readers[static_cast<size_t>(e)], static_cast<Engine>(e));
   }
 
-  std::vector<Unit> activation_, vector_;
+  std::optional<OverlayStep::Stagger> stagger_;
+  std::vector<Unit> activation_, weights_, vector_;
   std::map<uint8_t, std::vector<Unit>> dram_;
 };
 
@@ -144,7 +158,7 @@ void Synchronize(Schedule* schedule, const HardwareConfig& config) {
   }
 
   // Request 0 finds the order inside a request; request 1, on top of it, what must hold from one request to the next.
-  Shadow shadow(config);
+  Shadow shadow(config, *schedule);
   std::array<std::array<PairOrder, kEngines>, kEngines> order;  // [from][to]
   std::vector<Clock> clock(2 * static_cast<size_t>(n));  // what is done when the instruction is done, itself included
   std::array<Index, kEngines> previous{kNever, kNever, kNever, kNever};

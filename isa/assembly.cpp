@@ -46,9 +46,9 @@ class BitReader {
     return static_cast<int64_t>(raw);
   }
 
-  /// The lowest set bit from here to the end of the word, −1 if there is none.
+  /// The lowest set bit from here to the header's last, −1 if there is none.
   int FirstSetBitOfRest() const {
-    for (int i = at_; i < kInstructionBits; ++i) {
+    for (int i = at_; i < kLateBit; ++i) {
       if ((word_[static_cast<size_t>(i / 64)] >> (i % 64) & 1) != 0) return i;
     }
     return -1;
@@ -99,6 +99,7 @@ Result<Instruction> DecodeAs(const InstructionWord& word) {
   if (const int bit = reader.FirstSetBitOfRest(); bit >= 0) {
     return Failure{std::string(T::Mnemonic()) + ": unused bit " + std::to_string(bit) + " of the word is set", ""};
   }
+  instruction.late = static_cast<uint32_t>(word[kLateBit / 64] >> (kLateBit % 64) & 1);
   return Instruction(instruction);
 }
 
@@ -115,6 +116,7 @@ Result<InstructionWord> Encode(const Instruction& instruction) {
           check("wait", x.wait, kMaskBits, false);
           check("signal", x.signal, kMaskBits, false);
           check("mark", x.mark, kMarkBits, false);
+          check("late", x.late, 1, false);
           VisitFields(x, check);
           XRUN_RETURN_IF_ERROR(std::move(check).Take());
           BitWriter writer;
@@ -123,7 +125,9 @@ Result<InstructionWord> Encode(const Instruction& instruction) {
           writer.Put(x.signal, kMaskBits);
           writer.Put(x.mark, kMarkBits);
           VisitFields(x, [&](const char*, const auto& field, int bits, bool, const char*) { writer.Put(field, bits); });
-          return writer.word();
+          InstructionWord word = writer.word();
+          word[kLateBit / 64] |= uint64_t{x.late} << (kLateBit % 64);
+          return word;
         }
       },
       instruction);

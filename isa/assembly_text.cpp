@@ -148,6 +148,7 @@ Status SetField(T& x, std::string_view name, std::string_view text, std::vector<
     ++index;
   };
   number("mark", x.mark, 1, false);
+  number("late", x.late, 1, false);
   VisitFields(x, number);
   if (found) return status;
   return Failure{place + "unknown field '" + std::string(name) + "'", "did you mean '" + Nearest(name, known) + "'?"};
@@ -156,7 +157,7 @@ Status SetField(T& x, std::string_view name, std::string_view text, std::vector<
 template <typename T>
 Result<Instruction> ParseFields(std::string_view rest) {
   T x;
-  size_t fields = 3;
+  size_t fields = 4;
   VisitFields(x, [&](const char*, auto&, int, bool, const char*) { ++fields; });
   std::vector<bool> seen(fields, false);
   for (std::string_view word = NextWord(rest); !word.empty(); word = NextWord(rest)) {
@@ -220,6 +221,7 @@ std::string Disassemble(const Instruction& instruction) {
           if (x.wait != 0) text += " wait=" + MaskText(x.wait);
           if (x.signal != 0) text += " signal=" + MaskText(x.signal);
           if (x.mark != 0) text += " mark=1";
+          if (x.late != 0) text += " late=1";
           VisitFields(x, [&](const char* name, const auto& field, int, bool, const char*) {
             if (field != 0) text += std::string(" ") + name + "=" + std::to_string(field);
           });

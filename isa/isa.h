@@ -47,11 +47,13 @@ enum ElementwiseKind : uint32_t {
   kElementwiseMul = 3
 };
 
-/// The part all instructions share: token masks, bit i = engine i, and whether its end is a time mark.
+/// The part all instructions share: token masks, bit i = engine i, whether its end is a time mark, and, in a staggered
+/// program, whether it belongs to the back half.
 struct Header {
   uint32_t wait = 0;
   uint32_t signal = 0;
   uint32_t mark = 0;
+  uint32_t late = 0;
 };
 
 // One struct an instruction: named fields as integers, in table order, with the header in front.
@@ -70,7 +72,7 @@ struct Header {
 
 /// Visits the fields of an instruction in table order:
 /// `visitor(const char* name, field_reference, int bits, bool is_signed, const char* brief)`.
-/// The header's opcode, wait, signal and mark come before and are not visited.
+/// The header (opcode, wait, signal and mark before, late behind) is not visited.
 #define XRUN_INSTRUCTION(Name, opcode, engine, brief_)                   \
   template <typename Instruction, typename Visitor>                      \
   void VisitFieldsOf##Name(Instruction& instruction, Visitor& visitor) { \
@@ -92,12 +94,14 @@ struct Header {
 
 /// Bits of the header before an instruction's own fields: opcode 8, wait 4, signal 4, mark 1.
 constexpr int kHeaderBits = 17;
+/// The word's last bit is the header's, too: `late`.
+constexpr int kLateBit = kInstructionBits - 1;
 
 // A field past the end of the word does not compile.
 #define XRUN_INSTRUCTION(Name, opcode, engine, brief) static_assert(kHeaderBits
 #define XRUN_U(name, bits, brief) +(bits)
 #define XRUN_S(name, bits, brief) +(bits)
-#define XRUN_END(Name) <= kInstructionBits, #Name " does not fit the instruction word");
+#define XRUN_END(Name) <= kLateBit, #Name " does not fit the instruction word");
 #include "isa/isa.def"
 
 /// Largest and smallest value of a field of `bits` bits.

@@ -24,7 +24,8 @@ constexpr uint32_t kStreamPrologue = 0, kStreamBody = 4, kStreamOffset = 8;     
 constexpr uint32_t kImageMarks = kImageStreams + kImageStreamBytes * kEngines;  ///< u32 an engine
 constexpr uint32_t kImageStatusBytes = kImageMarks + 4 * kEngines;              ///< u32
 constexpr uint32_t kImageHeaderBytes = 128;
-static_assert(kImageStatusBytes + 4 <= kImageHeaderBytes, "the header holds its fields");
+constexpr uint32_t kImageStaggered = kImageStatusBytes + 4;  ///< u32, 0 or 1
+static_assert(kImageStaggered + 4 <= kImageHeaderBytes, "the header holds its fields");
 
 // Request table.
 constexpr uint32_t kRequestBytes = 256, kRequestRegisterBytes = 16;  ///< address u64, limit u64 of each base register
@@ -43,8 +44,10 @@ constexpr uint32_t kStatusPageBytes = 4096;  ///< time marks follow
 constexpr uint32_t kWaitingRing = 1U << 8, kWaitingDram = 1U << 9;
 enum class State : uint32_t { kRunning = 1, kDone = 2, kTrapped = 3 };
 
-/// Capabilities of a device, and what a program asks for: bit 0, everything in isa/README.md.
+/// Capabilities of a device, and what a program asks for: everything in isa/README.md but what has a bit of its own.
 constexpr uint64_t kBaseCapabilities = 1;
+constexpr uint64_t kStaggeredCapability = 2;  ///< staggered programs
+constexpr uint64_t kCapabilities = kBaseCapabilities | kStaggeredCapability;
 
 }  // namespace launch
 }  // namespace xrun

@@ -69,8 +69,19 @@ std::vector<uint8_t> BuildImage(const Program& program, const OverlayStep& step)
     Put<uint32_t>(image, kImageMarks + sizeof(uint32_t) * e, marks.OffsetOf(static_cast<Engine>(e)));
   }
   Put<uint32_t>(image, kImageStatusBytes, marks.StatusBytes());
+  Put<uint32_t>(image, kImageStaggered, step.stagger ? 1 : 0);
   assert(at == image.size());
   return image;
+}
+
+EntrySource SourceOf(const OverlayStep& step, uint32_t requests, uint32_t entry, uint32_t base) {
+  if (!step.stagger) return {entry, base};
+  const bool first = entry == 0, last = entry == requests;
+  if (base == kBaseWorkspace) return {last ? 0 : entry, base};
+  if (base == step.stagger->in) return first ? EntrySource{} : EntrySource{entry - 1, step.stagger->out};
+  const bool late = base >= kBaseOutput0 && base != step.stagger->out;
+  if (late ? first : last) return {};
+  return {late ? entry - 1 : entry, base};
 }
 
 Result<Image> ReadImage(std::span<const uint8_t> memory) {
@@ -88,6 +99,7 @@ Result<Image> ReadImage(std::span<const uint8_t> memory) {
   image.weight_bytes = Get<uint64_t>(memory, kImageWeightBytes);
   for (size_t e = 0; e < kEngines; ++e) image.marks[e] = Get<uint32_t>(memory, kImageMarks + sizeof(uint32_t) * e);
   image.status_bytes = Get<uint32_t>(memory, kImageStatusBytes);
+  image.staggered = Get<uint32_t>(memory, kImageStaggered) != 0;
   image.bytes = kImageHeaderBytes;
   for (size_t e = 0; e < kEngines; ++e) {
     const size_t entry = kImageStreams + kImageStreamBytes * e;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,14 +40,23 @@ struct Image {
   std::array<std::vector<InstructionWord>, kEngines> prologue, body;
   std::array<uint32_t, kEngines> marks{};  ///< where each engine's time marks lie, from the status page
   uint32_t status_bytes = 0;               ///< of status page and time marks
-  uint64_t bytes = 0;                      ///< of the whole image
+  bool staggered = false;
+  uint64_t bytes = 0;  ///< of the whole image
 };
 
 /// The image at the beginning of `memory`, which may go on behind it. Fails for another magic or ISA major and for
 /// streams that lie outside.
 Result<Image> ReadImage(std::span<const uint8_t> memory);
 
-/// One base register of one request of a table.
+/// What stands in register `base` of an entry of a request table: register `base` of request `request`, or nothing. In
+/// a launch of a staggered step, request r's register `out` (OverlayStep::Stagger) is the place of what is handed over.
+struct EntrySource {
+  std::optional<uint32_t> request;
+  uint32_t base = 0;
+};
+EntrySource SourceOf(const OverlayStep& step, uint32_t requests, uint32_t entry, uint32_t base);
+
+/// One base register of one entry of a table.
 inline void PutRegister(std::span<uint8_t> table, size_t request, size_t base, uint64_t address, uint64_t limit) {
   const size_t at = request * kRequestBytes + base * kRequestRegisterBytes;
   Put<uint64_t>(table, at, address);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -86,6 +87,22 @@ struct OverlayStep {
     uint32_t node = 0;           ///< that makes it: index into Program::nodes
   };
   std::vector<Watch> watches;
+  /// Set for a staggered step (isa/README.md, section 4): instructions with `late` are its back half and work for the
+  /// request before. What the front half hands over lies in each request's workspace at [offset, offset + bytes):
+  /// register `out` (an output's) is that place of the own request, `in` (an input's) that of the request before.
+  struct Stagger {
+    uint32_t out = 0, in = 0;
+    uint64_t offset = 0, bytes = 0;
+    bool operator==(const Stagger&) const = default;
+  };
+  std::optional<Stagger> stagger;
+  /// Whether an instruction of the front (`late`: back) half has no request to work for in this entry.
+  bool Idle(bool late, uint32_t entry, uint32_t entries) const {
+    return stagger && (late ? entry == 0 : entry + 1 == entries);
+  }
+  /// Entries of the request table of a launch with so many requests.
+  uint32_t Entries(uint32_t requests) const { return requests + (stagger && requests != 0 ? 1 : 0); }
+  uint32_t Requests(size_t entries) const { return static_cast<uint32_t>(entries - (stagger && entries != 0 ? 1 : 0)); }
 };
 
 /// One operator of a CPU partition. `op` is a name of runtime/cpu/op.h; attributes as lists of numbers.

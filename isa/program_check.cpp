@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "isa/launch.h"
 #include "isa/program_file.h"
 
 namespace xrun {
@@ -255,6 +256,26 @@ class StructureCheck {
     return Node(w.node);
   }
 
+  Status CheckStagger(const OverlayStep& x) const {
+    const OverlayStep::Stagger& s = *x.stagger;
+    const auto bound = [](const std::vector<Binding>& bindings, uint32_t base) {
+      return std::any_of(bindings.begin(), bindings.end(), [&](const Binding& b) { return b.base == base; });
+    };
+    if ((program_.capabilities & launch::kStaggeredCapability) == 0)
+      return Failure{"the capability is not asked for", ""};
+    if (s.out < kBaseOutput0 || s.out >= kBaseOutput0 + kMaxOutputs || bound(x.outputs, s.out)) {
+      return Failure{"register " + std::to_string(s.out) + " is no free output's", ""};
+    }
+    if (s.in < kBaseInput0 || s.in >= kBaseInput0 + kMaxInputs || bound(x.inputs, s.in)) {
+      return Failure{"register " + std::to_string(s.in) + " is no free input's", ""};
+    }
+    if (s.bytes == 0 || s.offset > x.workspace_bytes || s.bytes > x.workspace_bytes - s.offset) {
+      return Failure{"what is handed over lies outside the workspace", ""};
+    }
+    if (!x.watches.empty()) return Failure{"has watches", ""};
+    return {};
+  }
+
   Status Overlay(const OverlayStep& x) {
     uint32_t last = 0;
     for (const Binding& b : x.inputs) {
@@ -269,6 +290,10 @@ class StructureCheck {
       return Failure{
           "a workspace of " + std::to_string(x.workspace_bytes) + " bytes, above " + std::to_string(kMaxBufferBytes),
           ""};
+    }
+    if (x.stagger) {
+      Status s = CheckStagger(x);
+      if (!s.ok()) return std::move(s).failure().In("staggered step");
     }
     for (const OverlayStep::Watch& w : x.watches) {
       Status s = CheckWatch(w, x.workspace_bytes);

@@ -53,7 +53,10 @@ flatbuffers::Offset<fbs::OverlayStep> Pack(Builder& b, const OverlayStep& x) {
   const auto outputs = PackEach<fbs::Binding>(b, x.outputs);
   const auto ranges = b.CreateVectorOfStructs(node_ranges);
   const auto watches = PackEach<fbs::Watch>(b, x.watches);
-  return fbs::CreateOverlayStep(b, streams, inputs, outputs, x.workspace_bytes, ranges, watches);
+  const auto stagger =
+      x.stagger ? fbs::Stagger(x.stagger->out, x.stagger->in, x.stagger->offset, x.stagger->bytes) : fbs::Stagger();
+  return fbs::CreateOverlayStep(b, streams, inputs, outputs, x.workspace_bytes, ranges, watches,
+                                x.stagger ? &stagger : nullptr);
 }
 
 flatbuffers::Offset<fbs::Attribute> Pack(Builder& b, const CpuAttribute& x) {
@@ -262,6 +265,9 @@ class Unpacker {
       step.watches.push_back({String(w.name()), w.workspace_offset(), Layout(w.layout()), w.scale(), w.zero_point(),
                               Numbers<int64_t>(w.shape()), w.node()});
     });
+    if (const fbs::Stagger* s = x.stagger()) {
+      step.stagger = OverlayStep::Stagger{s->out(), s->in(), s->offset(), s->bytes()};
+    }
     return step;
   }
 

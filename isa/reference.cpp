@@ -26,7 +26,7 @@ std::string Section() {
     at += bits;
   });
   if (!rows.empty()) text += "\n| bits | field | range | meaning |\n|---|---|---|---|\n" + rows;
-  text += "\nBits " + std::to_string(kInstructionBits - 1) + ":" + std::to_string(at) + " are 0.\n";
+  if (at < kLateBit) text += "\nBits " + std::to_string(kLateBit - 1) + ":" + std::to_string(at) + " are 0.\n";
   return text;
 }
 
@@ -45,7 +45,8 @@ std::string ReferenceMarkdown() {
       "| 7:0 | opcode | which instruction |\n"
       "| 11:8 | `wait` | bit 8 + i: take a token from engine i before starting |\n"
       "| 15:12 | `signal` | bit 12 + i: give a token to engine i when done |\n"
-      "| 16 | `mark` | its end is a time mark |\n\n"
+      "| 16 | `mark` | its end is a time mark |\n"
+      "| 511 | `late` | of a staggered program's back half |\n\n"
       "Engines are ";
   for (uint8_t e = 0; e < kEngines; ++e) {
     text += (e == 0 ? "" : ", ") + std::to_string(e) + " " + std::string(EngineName(static_cast<Engine>(e)));

@@ -102,6 +102,29 @@ Status DecodeStreams(VerifiedStep& v) {
   return {};
 }
 
+/// Which half of a staggered program may use which register.
+Status CheckHalves(const VerifiedStep& v) {
+  for (uint8_t e = 0; e < kEngines; ++e) {
+    const auto engine = static_cast<Engine>(e);
+    for (uint32_t i = 0; i < v.prologue[e].size(); ++i) {
+      if (HeaderOf(v.prologue[e][i]).late != 0) {
+        return Failure{"the prologue has no halves", ""}.In(v.Name(engine, false, i));
+      }
+    }
+    for (uint32_t i = 0; i < v.body[e].size(); ++i) {
+      const bool late = HeaderOf(v.body[e][i]).late != 0;
+      for (const Access& a : Footprint(v.body[e][i], v.program->config)) {
+        if (a.memory != Memory::kDram || a.base == kBaseWeights || a.base == kBaseWorkspace) continue;
+        const bool back = a.base == v.step->stagger->in || (IsOutput(a.base) && a.base != v.step->stagger->out);
+        if (back == late) continue;
+        return Failure{std::string("uses ") + BaseName(a.base) + ", which is the other half's", ""}.In(
+            v.Name(engine, true, i));
+      }
+    }
+  }
+  return {};
+}
+
 /// Over a body there are as many signals as waits for each pair, and the ring comes round to where it was.
 Status CheckBalance(const VerifiedStep& v) {
   int64_t tokens[kEngines][kEngines] = {};
@@ -147,7 +170,8 @@ Status VerifyStep(const Program& program, const OverlayStep& step) {
   v.program = &program;
   v.step = &step;
   v.limits[kBaseWeights] = program.weights.size();
-  v.limits[kBaseWorkspace] = step.workspace_bytes;
+  v.limits[kBaseWorkspace] = step.stagger ? step.stagger->offset : step.workspace_bytes;
+  if (step.stagger) v.limits[step.stagger->out] = v.limits[step.stagger->in] = step.stagger->bytes;
   for (const auto* bindings : {&step.inputs, &step.outputs}) {
     for (const Binding& b : *bindings) v.limits[b.base] += b.layout.Bytes(program.config);
   }
@@ -158,6 +182,11 @@ Status VerifyStep(const Program& program, const OverlayStep& step) {
     }
   }
   XRUN_RETURN_IF_ERROR(DecodeStreams(v));
+  if (step.stagger) {
+    XRUN_RETURN_IF_ERROR(CheckHalves(v));
+    uint64_t& granule = v.granules[step.stagger->out];  // one memory behind two registers
+    granule = v.granules[step.stagger->in] = std::gcd(granule, v.granules[step.stagger->in]);
+  }
   XRUN_RETURN_IF_ERROR(CheckBalance(v));
   return VerifyFlow(v);
 }

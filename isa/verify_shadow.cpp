@@ -30,6 +30,12 @@ Failure Shadow::Uninitialized(const Execution& x, const std::string& unit) const
                  ""};
 }
 
+Failure Shadow::OtherHalf(const Execution& x, const std::string& unit, Engine writer, uint32_t record) const {
+  return Failure{step_.Name(x.engine, x.sequence) + ": uses " + unit + ", which " + step_.Name(writer, record - 1) +
+                     " of the other half wrote",
+                 ""};
+}
+
 Failure Shadow::Race(const Execution& x, bool write, const std::string& unit, Engine other, uint32_t record,
                      bool other_wrote) const {
   return Failure{step_.Name(x.engine, x.sequence) + ": race: " + (write ? "writes " : "reads ") + unit +
@@ -63,6 +69,8 @@ Status Shadow::Touch(const Execution& x, const Access& access) {
           vector_partial_[i] = x.sequence + 1;
         } else if (vector_partial_[i] == 0) {
           return Uninitialized(x, "vector partial entry " + std::to_string(i));
+        } else if (HalvesMeet(x, kVector, vector_partial_[i])) {
+          return OtherHalf(x, "vector partial entry " + std::to_string(i), kVector, vector_partial_[i]);
         }
       }
       return {};
@@ -88,6 +96,10 @@ Status Shadow::TouchActivation(const Execution& x, const Access& access) {
         ActivationRecord& r = activation_[a];
         if (r.writer == 0) return Uninitialized(x, unit(a));
         if (!ordered(r.writer)) return race_with_writer(a);
+        const auto writer_engine = static_cast<Engine>(r.writer >> kEngineShift);
+        if (HalvesMeet(x, writer_engine, r.writer & kSequenceMask)) {
+          return OtherHalf(x, unit(a), writer_engine, r.writer & kSequenceMask);
+        }
         r.readers[slot] = record;
       }
       continue;
@@ -123,6 +135,7 @@ Status Shadow::TouchRows(const Execution& x, const Access& access, const char* u
     if (record.writer > x.limits[writer]) {
       return Race(x, false, unit + std::to_string(row), writer, record.writer, true);
     }
+    if (HalvesMeet(x, writer, record.writer)) return OtherHalf(x, unit + std::to_string(row), writer, record.writer);
     record.reader = x.sequence + 1;
   }
   return {};
@@ -137,6 +150,9 @@ Status Shadow::TouchPartial(const Execution& x, const Access& access) {
       continue;
     }
     if (partial_[i] == 0) return Uninitialized(x, "partial entry " + std::to_string(i));
+    if (HalvesMeet(x, kConv, partial_[i])) {
+      return OtherHalf(x, "partial entry " + std::to_string(i), kConv, partial_[i]);
+    }
     if (shape(std::get<Conv>(step_.At(kConv, partial_[i] - 1))) != shape(conv)) {
       return Failure{step_.Name(kConv, x.sequence) + ": accumulates on partial entry " + std::to_string(i) +
                          ", left there by a tile of another shape: " + step_.Name(kConv, partial_[i] - 1),
@@ -157,10 +173,13 @@ Shadow::Record* Shadow::DramPage(DramBuffer& buffer, size_t page) {
 }
 
 Status Shadow::TouchDram(const Execution& x, const Access& access) {
+  // What the front half handed over is a buffer of the entry before.
+  const bool handed = step_.step->stagger && access.base == step_.step->stagger->in;
   // Weights and inputs are there from the start and never written.
-  if (access.base != kBaseWorkspace && !IsOutput(access.base)) return {};
+  if (access.base != kBaseWorkspace && !IsOutput(access.base) && !handed) return {};
   const uint64_t granule = step_.granules[access.base];
-  DramBuffer& buffer = dram_[step_.RequestOf(x.engine, x.sequence)][access.base];
+  const uint32_t request = step_.RequestOf(x.engine, x.sequence) - (handed ? 1 : 0);
+  DramBuffer& buffer = dram_[request][handed ? step_.step->stagger->out : access.base];
   for (uint64_t run = 0; run < access.count; ++run) {
     const uint64_t first = (access.start + run * access.pitch) / granule;
     const uint64_t end = first + access.length / granule;
@@ -172,6 +191,11 @@ Status Shadow::TouchDram(const Execution& x, const Access& access) {
         if (page == nullptr) return Failure{"more DRAM is touched than the verifier can watch", ""};
       }
       Record& record = page[slot];
+      // In the last entry the back half has the workspace in which the first one's front half has been.
+      if (!handed && record.writer != 0 && HalvesMeet(x, kSave, record.writer)) {
+        return OtherHalf(x, "byte " + std::to_string(i * granule) + " of " + BaseName(access.base), kSave,
+                         record.writer);
+      }
       if (access.write ? record.reader <= x.limits[kLoad] : record.writer != 0 && record.writer <= x.limits[kSave]) {
         (access.write ? record.writer : record.reader) = x.sequence + 1;
         continue;
@@ -190,6 +214,7 @@ Status Shadow::FinishRequest(uint32_t request) {
   RequestBuffers& buffers = dram_[request];
   std::array<uint64_t, kBaseRegisters> next{};  // where a register's next tensor begins
   for (const Binding& b : step_.step->outputs) {
+    if (step_.step->stagger && request == 0) continue;  // nobody's yet
     const uint64_t bytes = b.layout.Bytes(config_), begin = next[b.base];
     next[b.base] += bytes;
     const uint64_t granule = std::max<uint64_t>(1, step_.granules[b.base]);
@@ -210,6 +235,14 @@ Status Shadow::FinishRequest(uint32_t request) {
                      ""};
     }
   }
+  if (step_.step->stagger) {  // what is handed over is read in the next entry: the one before is done with
+    if (request == 0) return {};
+    return Forget(dram_[request - 1]);
+  }
+  return Forget(buffers);
+}
+
+Status Shadow::Forget(RequestBuffers& buffers) {
   for (DramBuffer& buffer : buffers) {
     dram_pages_ -= static_cast<size_t>(
         std::count_if(buffer.pages.begin(), buffer.pages.end(), [](const auto& p) { return p != nullptr; }));

@@ -53,10 +53,16 @@ class Shadow {
   Status TouchRows(const Execution& x, const Access& access, const char* unit, std::vector<Record>& rows, Engine writer,
                    Engine reader);
   Status TouchPartial(const Execution& x, const Access& access);
+  Status Forget(RequestBuffers& buffers);
   /// The page's records, made if need be; null when the shadow would grow too large.
   Record* DramPage(DramBuffer& buffer, size_t page);
 
   Failure Uninitialized(const Execution& x, const std::string& unit) const;
+  /// Whether the halves of a staggered step meet in a unit that `writer` wrote last (an execution's record).
+  bool HalvesMeet(const Execution& x, Engine writer, uint32_t record) const {
+    return step_.step->stagger && step_.IsLate(x.engine, x.sequence) != step_.IsLate(writer, record - 1);
+  }
+  Failure OtherHalf(const Execution& x, const std::string& unit, Engine writer, uint32_t record) const;
   Failure Race(const Execution& x, bool write, const std::string& unit, Engine other, uint32_t record,
                bool other_wrote) const;
 

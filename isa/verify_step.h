@@ -41,8 +41,12 @@ struct VerifiedStep {
     return static_cast<uint32_t>(prologue[engine].size() + kVerifiedRequests * body[engine].size());
   }
   const Instruction& At(Engine engine, uint32_t sequence) const;
-  /// The request an execution works for; the prologue counts as request 0.
+  /// The request, that is the entry of the request table, of an execution; the prologue counts as request 0.
   uint32_t RequestOf(Engine engine, uint32_t sequence) const;
+  /// Of a staggered step's back half.
+  bool IsLate(Engine engine, uint32_t sequence) const {
+    return step->stagger && HeaderOf(At(engine, sequence)).late != 0;
+  }
   /// "conv body instruction 7 of request 1 `Conv …` (node 'conv_3')".
   std::string Name(Engine engine, uint32_t sequence) const;
   std::string Name(Engine engine, bool in_body, uint32_t index, const std::string& when = "") const;

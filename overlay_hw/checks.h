@@ -76,14 +76,12 @@ inline bool WindowRanges(const T& x) {
 inline bool Ranges(const ::xrun::Sync&) { return true; }
 inline bool Ranges(const ::xrun::Load& x) { return x.planes != 0 && x.rows != 0 && x.cols != 0; }
 inline bool Ranges(const ::xrun::Save& x) { return x.planes != 0 && x.rows != 0 && x.cols != 0; }
-inline bool Ranges(const ::xrun::LoadWeights& x) { return x.acquire >= x.rows; }
+inline bool Ranges(const ::xrun::LoadWeights&) { return true; }
 inline bool Ranges(const ::xrun::LoadVector& x) { return x.rows != 0; }
 inline bool Ranges(const ::xrun::LoadPacked& x) {
   return x.in_cols != 0 && x.channels != 0 && x.taps != 0 && x.stride != 0 && x.rows != 0 && x.cols != 0;
 }
-inline bool Ranges(const ::xrun::LoadMatrix& x) {
-  return x.rows != 0 && x.acquire >= x.rows && x.words != 0 && x.lanes != 0;
-}
+inline bool Ranges(const ::xrun::LoadMatrix& x) { return x.rows != 0 && x.words != 0 && x.lanes != 0; }
 inline bool Ranges(const ::xrun::Conv& x) {
   if (!WindowRanges(x) || x.dst_step == 0 || x.ic_groups == 0 || x.oc_groups == 0) return false;
   if (x.table2 != 0 && x.residual == 0) return false;
@@ -185,6 +183,7 @@ inline Needs HeaderNeeds(const InstructionWord& word, uint32_t engine, Trap trap
   needs.wait = WaitOf(word) & ~(1U << engine);
   needs.signal = SignalOf(word) & ~(1U << engine);
   needs.mark = MarkOf(word);
+  needs.late = LateOf(word);
   needs.acquire = needs.release = 0;
   needs.trap = ((WaitOf(word) | SignalOf(word)) >> engine & 1) != 0 ? Trap::kIllegalInstruction : trap;
   return needs;

@@ -56,7 +56,7 @@ void WriteHead(DramPort& dram, uint64_t page, bool running) {
   Put32(dram, writer, page + launch::kStatusVersionAt, launch::kStatusLayoutVersion);
   Put32(dram, writer, page + launch::kStatusIsaMajor, uint32_t{kIsaMajor} | uint32_t{kIsaMinor} << 16);
   Put32(dram, writer, page + launch::kStatusFieldCount, kFieldCount);
-  Put64(dram, writer, page + launch::kStatusCapabilities, launch::kBaseCapabilities);
+  Put64(dram, writer, page + launch::kStatusCapabilities, launch::kCapabilities);
   Put64(dram, writer, page + launch::kStatusFingerprint, kConfig.fingerprint);
   for (uint32_t i = 0; i < kFieldCount; ++i) {
     Put32(dram, writer, page + launch::kStatusConfig + 4 * i, kFields[i]);
@@ -94,10 +94,12 @@ void TakeMarks(DramPort& dram, TokenStream (&marks)[kEngines], bool wanted, uint
   for (uint32_t e = 0; e < kEngines; ++e) {
     Token token;
     if (!marks[e].read_nb(token) || !wanted || places[e].count == 0) continue;
-    ByteWriter writer;
-    StartBeats(writer);
-    Put64(dram, writer, places[e].at + 8 * uint64_t{places[e].next}, cycles);
-    FlushBeat(dram, writer);
+    if (token != 0) {  // an idle instruction leaves the time at which it last did something
+      ByteWriter writer;
+      StartBeats(writer);
+      Put64(dram, writer, places[e].at + 8 * uint64_t{places[e].next}, cycles);
+      FlushBeat(dram, writer);
+    }
     places[e].next = places[e].next + 1 == places[e].count ? 0 : places[e].next + 1;
   }
 }

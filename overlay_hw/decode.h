@@ -40,18 +40,22 @@ inline uint32_t OpcodeOf(const InstructionWord& word) { return Bits<0, 8>(word);
 inline uint32_t WaitOf(const InstructionWord& word) { return Bits<8, 4>(word); }
 inline uint32_t SignalOf(const InstructionWord& word) { return Bits<12, 4>(word); }
 inline uint32_t MarkOf(const InstructionWord& word) { return Bits<16, 1>(word); }
+inline uint32_t LateOf(const InstructionWord& word) { return Bits<kLateBit, 1>(word); }
 static_assert(kHeaderBits == 17, "opcode 8, wait 4, signal 4, mark 1");
 
-/// Whether all bits from `first` on are 0.
+/// A part of the word without the header's last bit.
+inline uint64_t WithoutLate(const InstructionWord& word, int part) {
+  return part == kLateBit / 64 ? word.part[part] & ((uint64_t{1} << kLateBit % 64) - 1) : word.part[part];
+}
+
+/// Whether all bits from `first` to the header's last are 0.
 template <int kFirst>
 inline bool RestIsZero(const InstructionWord& word) {
-  uint64_t rest = kFirst % 64 == 0 && kFirst < kInstructionBits ? word.part[kFirst / 64 % kInstructionWords]
-                  : kFirst < kInstructionBits ? word.part[kFirst / 64 % kInstructionWords] >> kFirst % 64
-                                              : 0;
+  uint64_t rest = WithoutLate(word, kFirst / 64) >> kFirst % 64;
   HW_UNROLL
   for (int i = 0; i < kInstructionWords; ++i) {
     HW_VITIS(unroll)
-    if (i > kFirst / 64) rest |= word.part[i];
+    if (i > kFirst / 64) rest |= WithoutLate(word, i);
   }
   return rest == 0;
 }
@@ -66,6 +70,7 @@ inline bool RestIsZero(const InstructionWord& word) {
 #define XRUN_U(name, bits, brief) x.name = Bits<Layout::name##_at, (bits)>(word);
 #define XRUN_S(name, bits, brief) x.name = SignedBits<Layout::name##_at, (bits)>(word);
 #define XRUN_END(Name)                    \
+  x.late = LateOf(word);                  \
   return RestIsZero<Layout::kBits>(word); \
   }
 #include "isa/isa.def"

@@ -49,7 +49,7 @@ enum PacketKind : uint8_t {
 };
 struct Packet {
   uint8_t kind;
-  uint8_t group;
+  uint8_t group;  ///< of an instruction: 1 where it is idle (isa/README.md, staggered programs), else 0
   uint64_t part[kInstructionWords];
 };
 
@@ -125,9 +125,14 @@ Trap ExecuteSave(const InstructionWord& word, const BaseRegisters& registers, Dr
 /// What stands around an instruction's execution, of any engine.
 struct Needs {
   Trap trap;  ///< kIllegalInstruction: found before any wait; kOnChipLimit: after it; else kNone
-  uint32_t wait, signal, mark;
+  uint32_t wait, signal, mark, late;
   uint32_t acquire, release;  ///< ring rows
 };
+
+/// Whether an instruction's half has no request in this entry of a staggered program's table.
+inline bool IsIdle(bool staggered, bool late, uint32_t entry, uint32_t entries) {
+  return staggered && (late ? entry == 0 : entry + 1 == entries);
+}
 Needs NeedsOfLoad(const InstructionWord& word);
 Needs NeedsOfConv(const InstructionWord& word);
 Needs NeedsOfVector(const InstructionWord& word);
@@ -135,7 +140,8 @@ Needs NeedsOfSave(const InstructionWord& word);
 
 // ------------------------------------------------------------------------------------------------------ processes
 // `from[e]`, `to[e]`: tokens of and to engine e; the engine's own entry is never touched. `marks` gets a token for each
-// marked instruction of a body when it is done. A process ends after kPacketEnd, a trap, or `stop`.
+// marked instruction of a body when it is done: 1, or 0 where it was idle. A process ends after kPacketEnd, a trap, or
+// `stop`.
 
 void LoadEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines],
                 RowStream& acquire,    // → RingEngine: rows wanted

@@ -8,15 +8,16 @@ namespace hw {
 namespace XRUN_HW_CONFIG {
 namespace {
 
-bool SendInstructions(DramPort& dram, ByteReader& reader, uint64_t from, uint32_t count, PacketStream& packets,
-                      StopSignal& stop) {
+/// `idle[late]`: what the fetch knows of an instruction of the front and of the back half.
+bool SendInstructions(DramPort& dram, ByteReader& reader, uint64_t from, uint32_t count, const bool (&idle)[2],
+                      PacketStream& packets, StopSignal& stop) {
   for (uint32_t i = 0; i < count; ++i) {
     Packet packet;
     packet.kind = kPacketInstruction;
-    packet.group = 0;
     for (int w = 0; w < kInstructionWords; ++w) {
       packet.part[w] = ReadUint64(dram, reader, from + static_cast<uint64_t>(i) * kInstructionBytes + 8U * w);
     }
+    packet.group = idle[packet.part[kLateBit / 64] >> kLateBit % 64 & 1] ? 1 : 0;
     if (!Send(packets, packet, stop)) return false;
   }
   return true;
@@ -65,6 +66,7 @@ bool FetchEngine(uint32_t engine, const LaunchArguments& arguments, DramPort& dr
     return false;
   }
   const uint64_t weight_bytes = ReadUint64(dram, reader, image + launch::kImageWeightBytes);
+  const bool staggered = ReadUint32(dram, reader, image + launch::kImageStaggered) != 0;
   const uint64_t entry = image + launch::kImageStreams + engine * launch::kImageStreamBytes;
   const uint32_t prologue = ReadUint32(dram, reader, entry + launch::kStreamPrologue);
   const uint32_t body = ReadUint32(dram, reader, entry + launch::kStreamBody);
@@ -73,9 +75,12 @@ bool FetchEngine(uint32_t engine, const LaunchArguments& arguments, DramPort& dr
   for (uint32_t request = 0; request < arguments.request_count; ++request) {
     HW_VITIS(loop_tripcount min = 1 max = 65536)
     if (!SendRegisters(dram, reader, arguments, weight_bytes, request, packets, stop)) return true;
-    if (request == 0 && !SendInstructions(dram, reader, stream, prologue, packets, stop)) return true;
+    const bool never[2] = {false, false};
+    const bool idle[2] = {IsIdle(staggered, false, request, arguments.request_count),
+                          IsIdle(staggered, true, request, arguments.request_count)};
+    if (request == 0 && !SendInstructions(dram, reader, stream, prologue, never, packets, stop)) return true;
     if (!SendKind(kPacketBody, packets, stop)) return true;
-    if (!SendInstructions(dram, reader, body_at, body, packets, stop)) return true;
+    if (!SendInstructions(dram, reader, body_at, body, idle, packets, stop)) return true;
   }
   SendKind(kPacketEnd, packets, stop);
   return true;

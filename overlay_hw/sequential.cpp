@@ -53,7 +53,7 @@ void WriteHead(uint64_t page, DramPort& dram) {
   PutUint32(dram, writer, page, launch::kStatusMagic);
   PutUint32(dram, writer, page + launch::kStatusVersionAt, launch::kStatusLayoutVersion);
   PutUint32(dram, writer, page + launch::kStatusIsaMajor, kIsaMajor | static_cast<uint32_t>(kIsaMinor) << 16);
-  PutUint64(dram, writer, page + launch::kStatusCapabilities, launch::kBaseCapabilities);
+  PutUint64(dram, writer, page + launch::kStatusCapabilities, launch::kCapabilities);
   PutUint64(dram, writer, page + launch::kStatusFingerprint, kConfig.fingerprint);
   const uint32_t fields[] = {kConfig.pixels,
                              kConfig.channels,
@@ -135,9 +135,11 @@ void RunSequential(const LaunchArguments& arguments, DramPort& dram, ActivationP
   Dispatcher d;
   const uint64_t image = arguments.program;
   uint64_t weight_bytes = 0;
+  bool staggered = false;
   {
     ByteReader reader;
     weight_bytes = ReadUint64(dram, reader, image + launch::kImageWeightBytes);
+    staggered = ReadUint32(dram, reader, image + launch::kImageStaggered) != 0;
     for (uint32_t e = 0; e < kEngines; ++e) {
       const uint64_t entry = image + launch::kImageStreams + e * launch::kImageStreamBytes;
       Stream& s = d.stream[e];
@@ -183,7 +185,9 @@ void RunSequential(const LaunchArguments& arguments, DramPort& dram, ActivationP
         d.ring_free -= needs.acquire;
         s.trap = needs.trap;
         if (s.trap == Trap::kNone && d.ring_free + needs.release > kWeightRows) s.trap = Trap::kRingUnderflow;
-        if (s.trap == Trap::kNone) {
+        const bool in_body = s.next >= s.prologue;
+        if (s.trap == Trap::kNone &&
+            !(in_body && IsIdle(staggered, needs.late != 0, s.request, arguments.request_count))) {
           switch (e) {
             case kLoad:
               s.trap = ExecuteLoad(word, d.load_registers, dram, load_result, ring_write, vector_memory_write);

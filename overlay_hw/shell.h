@@ -96,10 +96,11 @@ inline void Account(const Packet& packet, Progress& progress, BaseRegisters& reg
   progress.any_body = progress.body = true;
 }
 
-inline void Done(const Needs& needs, Progress& progress, EngineReport& report, TokenStream& marks, StopSignal& stop) {
+inline void Done(const Needs& needs, bool idle, Progress& progress, EngineReport& report, TokenStream& marks,
+                 StopSignal& stop) {
   ++progress.completed;
   SetReport(report, kReportCompleted, progress.completed);
-  if (needs.mark != 0 && progress.body) Send(marks, Token(1), stop);
+  if (needs.mark != 0 && progress.body) Send(marks, Token(idle ? 0 : 1), stop);
 }
 
 inline InstructionWord WordOf(const Packet& packet) {
@@ -137,11 +138,12 @@ inline void RunEngine(Steps& steps, PacketStream& packets, TokenStream (&from)[k
     if (!WaitTokens(from, needs.wait, stop, report)) break;
     if (trap == Trap::kNone && !steps.acquire(needs.acquire)) break;
     TakeTokens(from, needs.wait);
-    if (trap == Trap::kNone) trap = steps.execute(word, registers, needs);
+    const bool idle = packet.group != 0;
+    if (trap == Trap::kNone && !idle) trap = steps.execute(word, registers, needs);
     if (trap != Trap::kNone) break;
     if (!steps.release(needs.release)) break;
     if (!SendTokens(to, needs.signal, stop, report)) break;
-    Done(needs, progress, report, marks, stop);
+    Done(needs, idle, progress, report, marks, stop);
   }
   SetReport(report, kReportTrap, static_cast<uint32_t>(trap));
   SetReport(report, kReportFinished, 1);

@@ -174,7 +174,7 @@ class CsimLane final : public Lane {
     std::fill(std::begin(input.instructions), std::end(input.instructions), ~uint64_t{0});
     input.cycle_limit = options.cycle_limit;
     const simulator::PreparedStep& prepared = *prepared_->steps[step];
-    const auto count = static_cast<uint32_t>(requests);
+    const uint32_t count = prepared.step().Requests(requests);
     if (options.cycle_limit != 0) {
       if (auto timing = prepared.Timing(count); timing.ok()) {
         input.cycles = (*timing)->cycles;
@@ -248,7 +248,7 @@ class CsimDevice final : public Device {
            ", one thread an engine";
   }
   const std::optional<HardwareConfig>& config() const override { return config_; }
-  uint64_t capabilities() const override { return launch::kBaseCapabilities; }
+  uint64_t capabilities() const override { return launch::kCapabilities; }
   uint16_t isa_minor() const override { return kIsaMinor; }
   uint32_t lanes() const override { return 1; }
 

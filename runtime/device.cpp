@@ -9,7 +9,7 @@ namespace xrun::runtime {
 namespace {
 
 /// What each bit of the capability word means, bit 0 first (isa/README.md, section 7).
-constexpr const char* kCapabilityNames[] = {"the base instruction set"};
+constexpr const char* kCapabilityNames[] = {"the base instruction set", "staggered programs"};
 
 /// What names a device's configuration to xcompile: a built-in name, otherwise the device itself.
 std::string ArchOf(const Device& device) {

@@ -1,5 +1,6 @@
 #include "runtime/executor.h"
 
+#include "isa/launch_image.h"
 #include "isa/time_marks.h"
 #include "runtime/layout.h"
 
@@ -30,7 +31,8 @@ bool Fail(LaneState& lane, LaunchState state, Failure failure) {
 bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<RequestState* const> group) {
   const Plan::Overlay& step = plan.overlay[index];
   const HardwareConfig& config = plan.program->config;
-  std::array<const DeviceRequest*, kMaxGroup> requests;
+  const OverlayStep& overlay = plan.program->overlay_steps[index];
+  std::array<const DeviceRequest*, kMaxEntries> requests;
   const auto failed = [&](Status& status) {
     return Fail(lane, LaunchState::kDeviceError, std::move(status).failure().In(StepText(*plan.program, index)));
   };
@@ -46,17 +48,29 @@ bool LaunchStep(const Plan& plan, LaneState& lane, uint32_t index, std::span<Req
       if (!status.ok()) return failed(status);
     }
   }
+  const auto count = static_cast<uint32_t>(group.size());
+  std::array<DeviceRequest, kMaxEntries> entries;
+  if (overlay.stagger) {
+    for (uint32_t e = 0; e < overlay.Entries(count); ++e) {
+      for (uint32_t base = 0; base < kBaseRegisters; ++base) {
+        const launch::EntrySource from = launch::SourceOf(overlay, count, e, base);
+        if (from.request)
+          entries[e].registers[base] = group[*from.request]->device_requests[index].registers[from.base];
+      }
+      requests[e] = &entries[e];
+    }
+  }
   LaunchOptions options;
   options.abort = &lane.abort;
   options.time_limit = lane.time_limit;
   if (lane.ask_time_marks) {
-    lane.time_marks.assign(TimeMarksOf(plan.program->overlay_steps[index]).marks.size(), 0);
+    lane.time_marks.assign(TimeMarksOf(overlay).marks.size(), 0);
     options.time_marks = lane.time_marks;
   }
   if (!lane.gate.Enter(lane.priority, lane.room, lane.abort)) {
     return Fail(lane, LaunchState::kAborted, {"stopped before " + StepText(*plan.program, index), ""});
   }
-  lane.device_lane->Launch(index, {requests.data(), group.size()}, options, lane.outcome);
+  lane.device_lane->Launch(index, {requests.data(), overlay.Entries(count)}, options, lane.outcome);
   lane.gate.Leave(lane.priority);
   if (lane.outcome.state != LaunchState::kDone) {
     lane.outcome.failure = std::move(lane.outcome.failure).In(StepText(*plan.program, index));

@@ -19,6 +19,8 @@ namespace xrun::runtime {
 
 /// Most requests of a launch, whatever the options say.
 constexpr uint32_t kMaxGroup = 16;
+/// Of the request table: a staggered step has one more.
+constexpr uint32_t kMaxEntries = kMaxGroup + 1;
 
 /// Told after each step; see internal.h.
 struct ExecutedStep {

@@ -209,7 +209,10 @@ class Planner {
     uint64_t workspace = 0;
     for (size_t i = 0; i < plan_.overlay.size(); ++i) {
       const uint64_t bytes = program_.overlay_steps[i].workspace_bytes;
-      if (bytes != 0) plan_.overlay[i].registers[kBaseWorkspace] = {true, end, bytes};
+      const auto& stagger = program_.overlay_steps[i].stagger;
+      const uint64_t own = stagger ? stagger->offset : bytes;
+      if (own != 0) plan_.overlay[i].registers[kBaseWorkspace] = {true, end, own};
+      if (stagger) plan_.overlay[i].registers[stagger->out] = {true, end + stagger->offset, stagger->bytes};
       workspace = std::max(workspace, bytes);
     }
     plan_.device_bytes = AlignTo(end + workspace, kDeviceAlignment);

@@ -27,8 +27,12 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Device> dev
   assert(options.group >= 1 && options.group <= kMaxGroup && options.lanes >= 1);
   std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(device), std::move(plan), options));
   XRUN_ASSIGN_OR_RETURN(scheduler->loaded_, scheduler->device_->Load(scheduler->plan_->program));
+  uint32_t entries = options.group;
+  for (const OverlayStep& step : scheduler->plan_->program->overlay_steps) {
+    entries = std::max(entries, step.Entries(options.group));
+  }
   for (uint32_t i = 0; i < options.lanes; ++i) {
-    XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(options.group));
+    XRUN_ASSIGN_OR_RETURN(auto lane, scheduler->loaded_->OpenLane(entries));
     scheduler->lanes_.push_back(
         std::make_unique<LaneState>(std::move(lane), *scheduler->plan_, options.cpu_threads, *scheduler->device_));
     scheduler->lanes_.back()->time_limit = options.timeout;

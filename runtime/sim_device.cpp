@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "isa/launch.h"
 #include "runtime/io/suggest.h"
 #include "runtime/mapped_memory.h"
 #include "simulator/simulator.h"
@@ -126,7 +127,7 @@ class SimDevice final : public Device {
            simulator::KernelName() + " kernels";
   }
   const std::optional<HardwareConfig>& config() const override { return config_; }
-  uint64_t capabilities() const override { return 1; }
+  uint64_t capabilities() const override { return launch::kCapabilities; }
   uint16_t isa_minor() const override { return kIsaMinor; }
   uint32_t lanes() const override { return std::max(1U, std::thread::hardware_concurrency()); }
 

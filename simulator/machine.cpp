@@ -66,7 +66,7 @@ struct OrderTracker {
   Shadow shadow;
 };
 
-/// The end of each marked instruction in the last request that executed it.
+/// The end of each marked instruction in the last entry in which it was not idle.
 Status FillTimeMarks(const TimingReport& timing, const PreparedStep& step, std::span<uint64_t> out) {
   size_t at = 0;
   for (uint8_t e = 0; e < kEngines; ++e) {
@@ -79,7 +79,7 @@ Status FillTimeMarks(const TimingReport& timing, const PreparedStep& step, std::
       mark_of[i] = static_cast<uint32_t>(++at);
     }
     for (const InstructionTime& time : timing.instructions[e]) {
-      if (!time.prologue && mark_of[time.index] != 0) out[mark_of[time.index] - 1] = time.end;
+      if (!time.prologue && !time.idle && mark_of[time.index] != 0) out[mark_of[time.index] - 1] = time.end;
     }
   }
   if (at != out.size()) return Failure{"the step has fewer time marks than the launch asks for", ""};
@@ -111,6 +111,11 @@ struct Machine::State {
   /// Sends what can be sent of `unsent`; true when nothing is left.
   bool SendSignals(Engine engine);
   void NextInstruction(Engine engine);
+  /// The half of a staggered program that has no request in this entry.
+  bool Idle(Engine engine, const PreparedInstruction& p) const {
+    return step->step().Idle(HeaderOf(p.instruction).late != 0, engines[engine].request,
+                             static_cast<uint32_t>(requests.size()));
+  }
   bool Check(Engine engine, const PreparedInstruction& p);
   void Execute(Engine engine, const PreparedInstruction& p);
   void SetTrap(Engine engine, Trap trap, std::string cause);
@@ -178,7 +183,8 @@ bool Machine::State::Check(Engine engine, const PreparedInstruction& p) {
     SetTrap(engine, p.trap, p.cause);
     return false;
   }
-  if (p.touches_dram) {
+  const bool idle = Idle(engine, p);
+  if (p.touches_dram && !idle) {
     const uint32_t base = p.base;
     const bool read_only = base == kBaseWeights || (base >= kBaseInput0 && base < kBaseOutput0) || base == kBaseStatus;
     if (p.writes_dram && read_only) {
@@ -202,7 +208,7 @@ bool Machine::State::Check(Engine engine, const PreparedInstruction& p) {
                 std::to_string(memory.config.weight_rows - ring_free) + " are held");
     return false;
   }
-  if (!check_order) return true;
+  if (!check_order || idle) return true;
   const auto& footprint = step->Footprints()[engine][engines[engine].next];
   if (auto finding = order->shadow.Check(engine, order->clocks[engine], engines[engine].request, footprint)) {
     SetTrap(engine, finding->trap, std::move(finding->cause));
@@ -267,8 +273,10 @@ Machine::State::Progress Machine::State::Advance(Engine engine) {
   if (check_order) order->Start(engine, p);
 
   if (!Check(engine, p)) return Progress::kTrapped;
-  Execute(engine, p);
-  report.macs += p.macs;
+  if (!Idle(engine, p)) {
+    Execute(engine, p);
+    report.macs += p.macs;
+  }
   ring_free += p.release;
   if (check_order) order->Release(engine, p.release);
   e.unsent = p.signal;
@@ -334,10 +342,10 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
   bool limited = false;
   if (run_options.timed || run_options.cycle_limit != 0) {
     // A program that deadlocks has no timing; executing it finds that out, too.
-    if (auto timing = prepared.Timing(static_cast<uint32_t>(launch.size())); timing.ok()) {
+    if (auto timing = prepared.Timing(prepared.step().Requests(launch.size())); timing.ok()) {
       report.cycles = (*timing)->cycles;
       if (run_options.cycle_limit != 0 && report.cycles > run_options.cycle_limit) {
-        XRUN_ASSIGN_OR_RETURN(const TimingReport cut, SimulateTiming(prepared, {static_cast<uint32_t>(launch.size()),
+        XRUN_ASSIGN_OR_RETURN(const TimingReport cut, SimulateTiming(prepared, {prepared.step().Requests(launch.size()),
                                                                                 false, 0, run_options.cycle_limit}));
         stop_at = cut.instructions_done;
         report.cycles = run_options.cycle_limit;
@@ -346,7 +354,7 @@ Status Machine::State::Run(const PreparedStep& prepared, std::span<const LaunchR
     }
   }
   if (!run_options.time_marks.empty()) {
-    XRUN_RETURN_IF_ERROR(ModelTimeMarks(prepared, static_cast<uint32_t>(launch.size()), run_options.time_marks));
+    XRUN_RETURN_IF_ERROR(ModelTimeMarks(prepared, prepared.step().Requests(launch.size()), run_options.time_marks));
   }
   if (check_order) {
     if (order == nullptr) order = std::make_unique<OrderTracker>(memory.config);

@@ -21,7 +21,8 @@
 
 namespace xrun::simulator {
 
-/// One request of a launch: base register i as host memory; an empty span is a register that is not set. Registers 0
+/// One entry of a launch's request table, that is a request, of which a staggered step has one more
+/// (launch::SourceOf): base register i as host memory; an empty span is a register that is not set. Registers 0
 /// (the program's weights) and 15 (status page) are ignored. Must stay alive until Run returns.
 struct LaunchRequest {
   std::array<std::span<uint8_t>, kBaseRegisters> registers;
@@ -51,7 +52,8 @@ struct RunOptions {
   /// Fills LaunchReport::cycles and the status page's cycles by the timing model (cached as above).
   bool timed = false;
   /// Empty, or one entry for each of the step's time marks (isa/time_marks.h), in their order: filled with the modelled
-  /// cycle at which the instruction was done in the last request. Runs the timing model anew. Without a cycle limit.
+  /// cycle at which the instruction was done in the last entry that executed it. Runs the timing model anew. Without a
+  /// cycle limit.
   std::span<uint64_t> time_marks;
 };
 
@@ -108,7 +110,7 @@ class Machine {
   std::unique_ptr<State> state_;
 };
 
-/// The modelled time marks of a launch with `requests` requests, as RunOptions::time_marks.
+/// The modelled time marks of a launch with `requests` requests (not entries), as RunOptions::time_marks.
 Status ModelTimeMarks(const PreparedStep& step, uint32_t requests, std::span<uint64_t> marks);
 
 /// Prepare and Run in one, on a Machine of its own: for tests and tools that run a step once.

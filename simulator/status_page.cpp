@@ -14,7 +14,7 @@ void WriteStatusHead(std::span<uint8_t> page, const HardwareConfig& config) {
   Put<uint32_t>(page, launch::kStatusVersionAt, launch::kStatusLayoutVersion);
   Put<uint16_t>(page, launch::kStatusIsaMajor, kIsaMajor);
   Put<uint16_t>(page, launch::kStatusIsaMinor, kIsaMinor);
-  Put<uint64_t>(page, launch::kStatusCapabilities, launch::kBaseCapabilities);
+  Put<uint64_t>(page, launch::kStatusCapabilities, launch::kCapabilities);
   Put<uint64_t>(page, launch::kStatusFingerprint, Fingerprint(config));
   size_t at = launch::kStatusConfig;
 #define X(field, def, lo, hi, unit, functional, brief) \

@@ -96,6 +96,7 @@ class Simulation {
       : step_(step),
         config_(step.config()),
         options_(options),
+        entries_(step.step().Entries(options.requests)),
         cycle_(config_.dram_efficiency),
         cycles_(step.Cycles()) {}
 
@@ -104,6 +105,14 @@ class Simulation {
  private:
   uint64_t Ticks(uint64_t cycles) const { return cycles * cycle_; }
   const PreparedInstruction& Next(Engine e) const { return step_.streams()[e].instructions[engines_[e].next]; }
+  /// The half of a staggered program that has no request in this entry only takes and gives tokens and rows.
+  bool Idle(const EngineRun& e, const PreparedInstruction& p) const {
+    return step_.step().Idle(HeaderOf(p.instruction).late != 0, e.request, entries_);
+  }
+  uint64_t OwnOf(Engine engine) const {
+    const EngineRun& e = engines_[engine];
+    return Idle(e, Next(engine)) ? 0 : cycles_[engine][e.next].total();
+  }
 
   void Begin();
   void Step(Engine e, uint64_t now);
@@ -125,7 +134,8 @@ class Simulation {
   const PreparedStep& step_;
   const HardwareConfig& config_;
   const TimingOptions& options_;
-  const uint64_t cycle_;  ///< ticks
+  const uint32_t entries_;  ///< of the request table
+  const uint64_t cycle_;    ///< ticks
   const std::array<std::vector<OwnCycles>, kEngines>& cycles_;
   std::array<EngineRun, kEngines> engines_;
   std::array<Port, 2> ports_;
@@ -145,7 +155,7 @@ void Simulation::Begin() {
     e.prologue_address = address;
     e.body_address = address + uint64_t{stream.prologue} * kInstructionBytes;
     address += stream.instructions.size() * kInstructionBytes;
-    e.total = stream.prologue + uint64_t{stream.body()} * options_.requests;
+    e.total = stream.prologue + uint64_t{stream.body()} * entries_;
     if (e.total == 0) e.phase = Phase::kFinished;
   }
   if (options_.record) {
@@ -317,11 +327,11 @@ void Simulation::Start(Engine engine, uint64_t now) {
     }
     ring_free_ -= p.acquire;
   }
-  const uint64_t own = cycles_[engine][e.next].total();
+  const uint64_t own = OwnOf(engine);
   e.busy += config_.decode_cycles + own;
   e.chip_done = now + Ticks(config_.decode_cycles + own);
   e.dram_done = 0;
-  if (p.touches_dram) {
+  if (p.touches_dram && !Idle(e, p)) {
     e.phase = Phase::kDecoding;
     e.event = now + Ticks(config_.decode_cycles);
   } else {
@@ -424,6 +434,7 @@ void Simulation::Record(Engine engine) {
   InstructionTime time;
   time.request = e.request;
   time.prologue = e.next < stream.prologue;
+  time.idle = Idle(e, Next(engine));
   time.index = time.prologue ? e.next : e.next - stream.prologue;
   time.start = e.start / cycle_;
   time.end = e.done / cycle_;
@@ -433,11 +444,13 @@ void Simulation::Record(Engine engine) {
   }
   time.dram_stall = (e.done - e.chip_done) / cycle_;
   report_.instructions[engine].push_back(time);
-  if (time.prologue || time.request != 0 || node_of_[engine][time.index] < 0) return;
+  // The first request's: the back half's come with the second entry.
+  const uint32_t first = step_.step().stagger && HeaderOf(Next(engine).instruction).late != 0 ? 1 : 0;
+  if (time.prologue || time.request != first || node_of_[engine][time.index] < 0) return;
   NodeTime& node = report_.nodes[static_cast<size_t>(node_of_[engine][time.index])];
   if (node.end == 0 || time.start < node.start) node.start = time.start;
   node.end = std::max(node.end, time.end);
-  node.busy[engine] += config_.decode_cycles + cycles_[engine][e.next].total();
+  node.busy[engine] += config_.decode_cycles + OwnOf(engine);
 }
 
 Failure Simulation::Deadlock() const {

@@ -41,9 +41,10 @@ const char* TrafficName(Traffic kind);
 
 /// One executed instruction. Times in cycles from the start of the launch.
 struct InstructionTime {
-  uint32_t request = 0;
-  uint32_t index = 0;  ///< in the engine's prologue or body
+  uint32_t request = 0;  ///< entry of the request table
+  uint32_t index = 0;    ///< in the engine's prologue or body
   bool prologue = false;
+  bool idle = false;                  ///< its half of a staggered program had no request: it only waited and signalled
   Stall waited_for = Stall::kCauses;  ///< of the time before `start`; kCauses: did not wait
   uint64_t waited = 0;
   uint64_t start = 0, end = 0;  ///< decode to done

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "compiler/quantize/qdq_export.h"
+#include "isa/launch_image.h"
 #include "oracle.h"
 #include "runtime/internal.h"
 #include "simulator/simulator.h"
@@ -44,74 +45,110 @@ Tensors RandomInputs(const compiler::Graph& graph, uint64_t seed) {
   return inputs;
 }
 
-Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error,
-                   const Tensors& known) {
+namespace {
+
+Tensors Tensor(const Program& program, const Binding& b, const uint8_t* data) {
+  std::vector<int8_t> y(size_t{b.layout.channels} * b.layout.height * b.layout.width);
+  ForEachElement(b.layout, program.config.channels, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(data[o]); });
+  return {{program.tensors[b.tensor].name, std::move(y)}};
+}
+
+/// One launch of a step: `values[r]` has request r's tensors by name and gets what it writes and what is watched.
+Status RunStep(const Program& program, const OverlayStep& step, std::vector<Tensors>* values) {
   const uint32_t cp = program.config.channels;
-  // Values between steps, in the model's layout, by tensor index.
-  std::map<uint32_t, std::vector<int8_t>> values;
-  for (const uint32_t t : program.inputs) values[t] = inputs.at(program.tensors[t].name);
-  Tensors outputs;
+  const auto requests = static_cast<uint32_t>(values->size());
+  std::vector<std::array<std::vector<uint8_t>, kBaseRegisters>> memory(requests);
+  for (uint32_t r = 0; r < requests; ++r) {
+    for (const Binding& b : step.inputs) {
+      std::vector<uint8_t>& buffer = memory[r][b.base];
+      const size_t begin = buffer.size();
+      buffer.resize(begin + b.layout.Bytes(program.config), 0x55);
+      const std::vector<int8_t>& x = (*values)[r].at(program.tensors[b.tensor].name);
+      ForEachElement(b.layout, cp, [&](size_t i, size_t o) { buffer[begin + o] = static_cast<uint8_t>(x[i]); });
+    }
+    for (const Binding& b : step.outputs) {
+      memory[r][b.base].resize(memory[r][b.base].size() + b.layout.Bytes(program.config), 0xAA);
+    }
+    memory[r][kBaseWorkspace].assign(step.stagger ? step.stagger->offset : step.workspace_bytes, 0xCC);
+    if (step.stagger) memory[r][step.stagger->out].assign(step.stagger->bytes, 0xCC);
+  }
+  std::vector<simulator::LaunchRequest> launch(step.Entries(requests));
+  for (uint32_t entry = 0; entry < launch.size(); ++entry) {
+    for (uint32_t base = 0; base < kBaseRegisters; ++base) {
+      const launch::EntrySource from = launch::SourceOf(step, requests, entry, base);
+      if (from.request) launch[entry].registers[base] = memory[*from.request][from.base];
+    }
+  }
+  simulator::RunOptions options;
+  options.checks = simulator::CheckLevel::kLimits;
   simulator::Machine machine(program.config);
+  XRUN_RETURN_IF_ERROR(machine.Run(*simulator::Prepare(program, step), launch, options));
+  for (uint32_t r = 0; r < requests; ++r) {
+    std::array<size_t, kBaseRegisters> next{};
+    for (const Binding& b : step.outputs) {
+      for (auto& [name, y] : Tensor(program, b, memory[r][b.base].data() + next[b.base])) {
+        (*values)[r][name] = std::move(y);
+      }
+      next[b.base] += b.layout.Bytes(program.config);
+    }
+    for (const OverlayStep::Watch& w : step.watches) {
+      std::vector<int8_t>& y = (*values)[r][w.name];
+      y.resize(size_t{w.layout.channels} * w.layout.height * w.layout.width);
+      const uint8_t* from = memory[r][kBaseWorkspace].data() + w.workspace_offset;
+      ForEachElement(w.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(from[o]); });
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<Tensors> RunRequests(const Program& program, const std::vector<Tensors>& inputs, std::string* error,
+                                 const Tensors& known) {
+  std::vector<Tensors> values = inputs;
   for (const Step& s : program.steps) {
     if (s.kind != Step::Kind::kOverlay) continue;
     const OverlayStep& step = program.overlay_steps[s.index];
     for (const Binding& b : step.inputs) {
-      if (values.contains(b.tensor)) continue;
-      if (const auto it = known.find(program.tensors[b.tensor].name); it != known.end()) {
-        values[b.tensor] = it->second;
-        continue;
+      const std::string& name = program.tensors[b.tensor].name;
+      for (Tensors& request : values) {
+        if (request.contains(name)) continue;
+        const auto it = known.find(name);
+        if (it == known.end()) {
+          *error = "an overlay step needs " + name + " from a CPU step";
+          return {};
+        }
+        request[name] = it->second;
       }
-      *error = "an overlay step needs " + program.tensors[b.tensor].name + " from a CPU step";
-      return {};
     }
-    const auto prepared = simulator::Prepare(program, step);
-    std::vector<std::array<std::vector<uint8_t>, kBaseRegisters>> memory(static_cast<size_t>(requests));
-    std::vector<simulator::LaunchRequest> launch(static_cast<size_t>(requests));
-    for (size_t r = 0; r < launch.size(); ++r) {
-      for (const Binding& b : step.inputs) {
-        std::vector<uint8_t>& buffer = memory[r][b.base];
-        const size_t begin = buffer.size();
-        buffer.resize(begin + b.layout.Bytes(program.config), 0x55);
-        const std::vector<int8_t>& x = values.at(b.tensor);
-        ForEachElement(b.layout, cp, [&](size_t i, size_t o) { buffer[begin + o] = static_cast<uint8_t>(x[i]); });
-      }
-      for (const Binding& b : step.outputs) {
-        memory[r][b.base].resize(memory[r][b.base].size() + b.layout.Bytes(program.config), 0xAA);
-      }
-      memory[r][kBaseWorkspace].assign(step.workspace_bytes, 0xCC);
-      for (size_t i = 0; i < kBaseRegisters; ++i) launch[r].registers[i] = memory[r][i];
-    }
-    simulator::RunOptions options;
-    options.checks = simulator::CheckLevel::kLimits;
-    if (Status status = machine.Run(*prepared, launch, options); !status.ok()) {
+    if (Status status = RunStep(program, step, &values); !status.ok()) {
       *error = status.failure().ToString();
       return {};
     }
-    for (size_t r = 1; r < launch.size(); ++r) {
+  }
+  std::vector<Tensors> outputs(values.size());
+  for (size_t r = 0; r < values.size(); ++r) {
+    for (const OverlayStep& step : program.overlay_steps) {
       for (const Binding& b : step.outputs) {
-        if (memory[r][b.base] != memory[0][b.base]) {
-          *error = "request " + std::to_string(r) + " of the launch differs from request 0";
-          return {};
-        }
+        const std::string& name = program.tensors[b.tensor].name;
+        outputs[r][name] = values[r].at(name);
       }
-    }
-    std::array<size_t, kBaseRegisters> next{};
-    for (const Binding& b : step.outputs) {
-      std::vector<int8_t>& y = values[b.tensor];
-      y.resize(size_t{b.layout.channels} * b.layout.height * b.layout.width);
-      const uint8_t* data = memory[0][b.base].data() + next[b.base];
-      next[b.base] += b.layout.Bytes(program.config);
-      ForEachElement(b.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(data[o]); });
-      outputs[program.tensors[b.tensor].name] = y;
-    }
-    for (const OverlayStep::Watch& w : step.watches) {
-      std::vector<int8_t>& y = outputs[w.name];
-      y.resize(size_t{w.layout.channels} * w.layout.height * w.layout.width);
-      const uint8_t* from = memory[0][kBaseWorkspace].data() + w.workspace_offset;
-      ForEachElement(w.layout, cp, [&](size_t i, size_t o) { y[i] = static_cast<int8_t>(from[o]); });
+      for (const OverlayStep::Watch& w : step.watches) outputs[r][w.name] = values[r].at(w.name);
     }
   }
   return outputs;
+}
+
+Tensors RunProgram(const Program& program, const Tensors& inputs, int requests, std::string* error,
+                   const Tensors& known) {
+  const auto outputs = RunRequests(program, std::vector<Tensors>(static_cast<size_t>(requests), inputs), error, known);
+  if (outputs.empty()) return {};
+  for (size_t r = 1; r < outputs.size(); ++r) {
+    if (outputs[r] == outputs[0]) continue;
+    *error = "request " + std::to_string(r) + " of the launch differs from request 0";
+    return {};
+  }
+  return outputs[0];
 }
 
 Results RunInRuntime(std::shared_ptr<const Program> program, const Tensors& inputs, std::string* error) {

@@ -29,6 +29,7 @@ std::vector<uint8_t> ImageOf(const Program& program, const OverlayStep& step) {
   Put(image, launch::kImageFingerprint, Fingerprint(program.config));
   Put(image, launch::kImageWeightBytes, uint64_t{program.weights.size()});
   Put(image, launch::kImageStatusBytes, launch::kStatusPageBytes);
+  Put(image, launch::kImageStaggered, step.stagger ? 1U : 0U);
   for (size_t e = 0; e < kEngines; ++e) {
     const size_t entry = launch::kImageStreams + e * launch::kImageStreamBytes;
     Put(image, entry + launch::kStreamPrologue, static_cast<uint32_t>(step.prologue[e].size()));
@@ -119,6 +120,10 @@ std::vector<RequestBuffers> RandomBuffers(const Program& program, const OverlayS
         request[b.base].resize(request[b.base].size() + b.layout.Bytes(program.config));
     }
     request[kBaseWorkspace].resize(step.workspace_bytes);
+    if (step.stagger) {  // entries of the table, that know nothing of each other
+      request[step.stagger->out].resize(step.stagger->bytes);
+      request[step.stagger->in].resize(step.stagger->bytes);
+    }
     for (std::vector<uint8_t>& buffer : request) {
       for (uint8_t& byte : buffer) byte = static_cast<uint8_t>(random());
     }

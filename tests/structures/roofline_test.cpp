@@ -76,7 +76,7 @@ TEST(Roofline, CostModelIsNearTheSimulator) {
       const compiler::CompileOptions options = Options(arch, 2);
       const auto r = MeasureRoofline(network, GraphOf(network), options);
       ASSERT_TRUE(r.ok()) << r.failure().ToString();
-      EXPECT_NEAR(PlannedCycles(options, GraphOf(network)) / r->cycles, 1.0, 0.2) << network << " " << arch;
+      EXPECT_NEAR(PlannedCycles(options, GraphOf(network)) / r->cycles, 1.0, 0.05) << network << " " << arch;
     }
   }
 }

@@ -160,8 +160,8 @@ TEST(IsaAssembly, DecodeRefuses) {
   word[0] = 0x10;
   EXPECT_TRUE(Decode(word, kLoad).ok());
   EXPECT_EQ(Decode(word, kConv).failure().message, "Load stands in the conv stream, it belongs to the load engine's");
-  // Load's fields end at bit 219: from there to 511 every bit counts.
-  for (int bit = 219; bit < kInstructionBits; ++bit) {
+  // Load's fields end at bit 219: from there to the last, which is the header's `late`, every bit counts.
+  for (int bit = 219; bit < kLateBit; ++bit) {
     InstructionWord unused = word;
     unused[static_cast<size_t>(bit / 64)] |= uint64_t{1} << (bit % 64);
     const auto result = Decode(unused, kLoad);

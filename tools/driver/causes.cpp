@@ -89,13 +89,13 @@ StepTimes DivideArrayTime(const Program& program, const OverlayStep& step, const
   }
   std::vector<ArrayTimes> own;
   for (const InstructionWord& word : step.body[kConv]) own.push_back(OwnTimes(word, program.config));
-  ArrayTimes prologue{};
-  At(&prologue, ArrayTime::kPipelineFill) = program.config.decode_cycles;
+  ArrayTimes decoded{};  // and nothing more
+  At(&decoded, ArrayTime::kPipelineFill) = program.config.decode_cycles;
 
   const std::vector<bool> weights = WaitedForWeights(step, report);
   for (size_t i = 0; i < report.instructions[kConv].size(); ++i) {
     const InstructionTime& time = report.instructions[kConv][i];
-    ArrayTimes times = time.prologue ? prologue : own[time.index];
+    ArrayTimes times = time.prologue || time.idle ? decoded : own[time.index];
     if (time.waited_for != Stall::kCauses) At(&times, PartOf(time.waited_for, weights[i])) += time.waited;
     const uint32_t node = time.prologue ? kNobody : node_of[time.index];
     for (size_t p = 0; p < times.size(); ++p) {

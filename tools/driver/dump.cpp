@@ -110,6 +110,24 @@ Result<FileHeader> ReadFileHeader(const std::string& path) {
   return header;
 }
 
+namespace {
+
+/// Where the back half of a step begins.
+std::string StaggerText(const Program& program, size_t s) {
+  const OverlayStep& step = program.overlay_steps[s];
+  std::string from;
+  for (const NodeRange& r : step.ranges) {
+    const auto word = Decode(step.body[r.engine][r.first], r.engine);
+    if (r.engine != kConv || !word.ok() || HeaderOf(*word).late == 0) continue;
+    from = program.nodes[r.node].name;
+    break;
+  }
+  return "overlay step " + std::to_string(s) + ": from " + from + " on for the request before, " +
+         FormatBytes(step.stagger->bytes) + " handed over";
+}
+
+}  // namespace
+
 std::string HeaderText(const Program& program, const FileHeader& header) {
   const auto names = [&](const std::vector<uint32_t>& list) {
     std::string text;
@@ -141,6 +159,9 @@ std::string HeaderText(const Program& program, const FileHeader& header) {
         (e == 0 ? "" : ", ") + std::string(EngineName(static_cast<Engine>(e))) + " " + std::to_string(instructions[e]);
   }
   line("instructions", streams);
+  for (size_t s = 0; s < program.overlay_steps.size(); ++s) {
+    if (program.overlay_steps[s].stagger) line("staggered", StaggerText(program, s));
+  }
   line("weights", FormatBytes(program.weights.size()));
   line("workspace", FormatBytes(workspace) + " a request");
   line("file", FormatBytes(header.file_bytes) + ", " + Count(header.sections.size(), "section"));

@@ -56,12 +56,13 @@ std::string TimedFields(const Program& program, const LayerProfile* layer) {
   return line;
 }
 
-/// Also draws each launch.
+/// Also draws each launch: of one request, or of two where the halves of a staggered step work side by side.
 Status WriteTraces(const Program& program, const std::string& path, std::vector<std::string>* timelines) {
   for (size_t s = 0; s < program.overlay_steps.size(); ++s) {
     const auto prepared = simulator::Prepare(program, program.overlay_steps[s]);
     XRUN_ASSIGN_OR_RETURN(const simulator::TimingReport report,
-                          simulator::SimulateTiming(*prepared, {.requests = 1, .sample_cycles = kTraceSampleCycles}));
+                          simulator::SimulateTiming(*prepared, {.requests = program.overlay_steps[s].stagger ? 2U : 1U,
+                                                                .sample_cycles = kTraceSampleCycles}));
     XRUN_RETURN_IF_ERROR(WriteTraceFile(*prepared, report, path, s, program.overlay_steps.size()));
     timelines->push_back(TimelineSvg(program, program.overlay_steps[s], report));
   }
