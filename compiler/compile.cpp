@@ -93,10 +93,12 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
                     std::to_string(plan->bound_words) + " live at the same time, of " +
                     std::to_string(options.config.activation_words()) + "; about " +
                     std::to_string(static_cast<uint64_t>(cycles)) + " cycles"});
-  if (options.stagger) {
+  if (options.stagger || t.stagger != 0) {
     weights->Truncate(weight_bytes);
     const size_t tries = options.optimization >= 3 ? 32 : 12;
-    if (auto staggered = SearchStagger(partition, *plan, cycles, options.config, tries, weights)) {
+    auto staggered = t.stagger != 0 ? ForceStagger(partition, options.config, t.stagger, plan->options, weights)
+                                    : SearchStagger(partition, *plan, cycles, options.config, tries, weights);
+    if (staggered) {
       *tiles = std::move(staggered->tiles);
       if (options.memory_observer) options.memory_observer(std::move(staggered->memory));
       return std::move(staggered->scheduled);

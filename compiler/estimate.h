@@ -9,9 +9,9 @@ namespace xrun::compiler {
 /// Requests of a launch that estimates are for: as many as throughput is stated for.
 constexpr uint32_t kEstimatedRequests = 8;
 
-/// Cycles of a request in a launch of so many, for a schedule with its tokens and weight rows: the four engines in the order that
-/// tokens and ring allow, own cycles exact, a transfer's beats in one piece on each port. What choices are made by;
-/// figures that people see come from the simulator's timed mode.
+/// Cycles of a request in a launch of so many, for a schedule with its tokens and weight rows: the four engines in the
+/// order that tokens and ring allow, own cycles exact, a transfer's beats in one piece on each port. What choices are
+/// made by; figures that people see come from the simulator's timed mode.
 double EstimateCycles(const Schedule& schedule, const HardwareConfig& config);
 
 }  // namespace xrun::compiler

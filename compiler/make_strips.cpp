@@ -235,6 +235,7 @@ class Maker {
     for (auto& [root, b] : buffers) {
       const bool made = MadeHere(root);
       if (made && !AllReadIsMade(root)) return false;
+      if (!made && !IsThere(root, b.group0, b.groups)) return false;
       b.loads = !made;
       b.saves = made && Escapes(root);
       b.pitch = PitchOf(root);
@@ -266,6 +267,20 @@ class Maker {
       s_.buffers.push_back(b);
     }
     return true;
+  }
+
+  /// Channel groups that a buffer loads exist by now: some that lie between those that are read may be made later.
+  bool IsThere(int32_t root, uint32_t group0, uint32_t groups) const {
+    const OverlayTensor& t = c_.tensor(root);
+    if (t.constant != nullptr || (t.base >= kBaseInput0 && t.base < kBaseOutput0)) return true;
+    std::vector<bool> there(t.groups, false);
+    for (int32_t l = 0; l < s_.first; ++l) {
+      if (c_.layers[static_cast<size_t>(l)].output_root != root) continue;
+      const OverlayTensor& part = c_.tensor(c_.partition.layers[static_cast<size_t>(l)].output);
+      std::fill_n(there.begin() + part.group0, part.groups, true);
+    }
+    return std::find(there.begin() + group0, there.begin() + group0 + groups, false) ==
+           there.begin() + group0 + groups;
   }
 
   /// Channel groups of a tensor that are read here are made here.

@@ -24,6 +24,7 @@ struct TilingLimits {
   uint32_t kernel_rows = 0;     ///< kernel rows of an instruction (forces partial sums)
   bool single_buffer = false;
   bool keep_on_chip = true;  ///< whole tensors in activation memory where they fit
+  uint32_t stagger = 0;  ///< forces a staggered program (stagger.h) where one can be; the number picks cut and window
 };
 
 /// An instruction in emission order: the order in which one engine doing everything could execute the program.

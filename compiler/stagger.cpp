@@ -573,4 +573,19 @@ std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, 
   return result;
 }
 
+std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const HardwareConfig& config, uint32_t pick,
+                                               const PlanOptions& options, WeightImage* weights) {
+  const auto layers = static_cast<uint32_t>(partition.layers.size());
+  for (uint32_t turn = 0; turn + 1 < layers; ++turn) {
+    StaggerCut cut;
+    cut.layer = static_cast<int32_t>(1 + (pick + turn) % (layers - 1));
+    cut.window_first = static_cast<int32_t>(pick / 3 % static_cast<uint32_t>(cut.layer));
+    cut.window_last = cut.layer;
+    cut.activation_rows = config.activation_rows / 2;
+    cut.weight_rows = config.weight_rows / 2;
+    if (auto found = ScheduleStaggered(partition, config, cut, options, weights)) return found;
+  }
+  return std::nullopt;
+}
+
 }  // namespace xrun::compiler

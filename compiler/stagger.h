@@ -43,6 +43,11 @@ std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, 
 std::optional<StaggeredPartition> SearchStagger(const Partition& partition, const Plan& plan, double cycles,
                                                 const HardwareConfig& config, size_t tries, WeightImage* weights);
 
+/// A staggered schedule, wanted or not: the first that fits, of cuts, windows and shares that begin with a pick; for
+/// tests.
+std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const HardwareConfig& config, uint32_t pick,
+                                               const PlanOptions& options, WeightImage* weights);
+
 }  // namespace xrun::compiler
 
 #endif  // XRUN_COMPILER_STAGGER_H_

@@ -89,7 +89,12 @@ std::string CheckVariant(const Graph& graph, const Tensors& inputs, const Result
   }
   std::string error;
   Results got;
-  if (program->cpu_steps.empty()) {
+  if (program->cpu_steps.empty() && variant.tiling.stagger != 0) {
+    // Between two equal requests another one, whose data must not get into them.
+    const auto outputs = RunRequests(*program, {inputs, RandomInputs(graph, 12345), inputs}, &error);
+    if (error.empty() && outputs[0] != outputs[2]) return where + "request 2 of the launch differs from request 0";
+    if (error.empty()) got.codes = outputs[0];
+  } else if (program->cpu_steps.empty()) {
     got.codes = RunProgram(*program, inputs, 2, &error);
   } else {
     got = RunInRuntime(std::make_shared<const Program>(*std::move(program)), inputs, &error);
@@ -334,6 +339,36 @@ TEST(Differential, AllConfigurations) {
         ASSERT_EQ(CheckVariant(graph, inputs, want, config, variant, &refused), "") << "XRUN_SEED=" << seed;
       }
     }
+  }
+}
+
+/// Programs in two halves, cut anywhere: the number of those that could be must not fall.
+TEST(Differential, Staggered) {
+  int staggered = 0, programs = 0;
+  for (const uint64_t seed : Seeds(700000, 150)) {
+    const Graph graph = RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Results want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    for (const size_t i : {seed % BuiltInConfigs().size(), (seed + 4) % BuiltInConfigs().size()}) {
+      const HardwareConfig& config = BuiltInConfigs()[i];
+      Variant variant{"-O2 stagger=" + std::to_string(1 + seed % 97), 2, {}};
+      variant.tiling.stagger = static_cast<uint32_t>(1 + seed % 97);
+      int refused = 0;
+      EXPECT_EQ(CheckVariant(graph, inputs, want, config, variant, &refused), "") << "XRUN_SEED=" << seed;
+      CompileOptions options;
+      options.config = config;
+      options.tiling = variant.tiling;
+      const Program program = compiler::Compile(graph, options).value();
+      for (const OverlayStep& step : program.overlay_steps) {
+        ++programs;
+        staggered += step.stagger ? 1 : 0;
+      }
+    }
+  }
+  if (std::getenv("XRUN_SEED") == nullptr) {
+    EXPECT_GT(staggered, programs / 6) << programs;
   }
 }
 

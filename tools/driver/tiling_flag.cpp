@@ -16,7 +16,8 @@ Result<compiler::TilingLimits> ParseTiling(const std::string& text) {
                  {"cols", &limits.cols},
                  {"out-groups", &limits.out_groups},
                  {"in-groups", &limits.in_groups},
-                 {"kernel-rows", &limits.kernel_rows}};
+                 {"kernel-rows", &limits.kernel_rows},
+                 {"stagger", &limits.stagger}};
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
     if (part == "single-buffer") {
@@ -43,8 +44,8 @@ Result<compiler::TilingLimits> ParseTiling(const std::string& text) {
     }
     if (!known) {
       return Failure{"unknown limit '" + part + "'",
-                     io::DidYouMean(name, {"rows", "cols", "out-groups", "in-groups", "kernel-rows", "single-buffer",
-                                           "no-on-chip"})};
+                     io::DidYouMean(name, {"rows", "cols", "out-groups", "in-groups", "kernel-rows", "stagger",
+                                           "single-buffer", "no-on-chip"})};
     }
   }
   return limits;
