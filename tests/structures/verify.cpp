@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -85,9 +86,35 @@ std::string CpuNodes(const Program& program) {
 
 }  // namespace
 
-Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed) {
+namespace {
+
+/// The same model for `batch` samples at once: its input and the shapes that Reshapes ask for say so.
+void SetBatch(int64_t batch, onnx::ModelProto* model) {
+  onnx::GraphProto& graph = *model->mutable_graph();
+  graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+  for (auto& output : *graph.mutable_output()) output.mutable_type()->mutable_tensor_type()->clear_shape();
+  graph.clear_value_info();
+  for (const onnx::NodeProto& node : graph.node()) {
+    if (node.op_type() != "Reshape") continue;
+    for (onnx::TensorProto& shape : *graph.mutable_initializer()) {
+      if (shape.name() != node.input(1)) continue;
+      int64_t first = 0;
+      if (shape.int64_data_size() > 0) {
+        if (shape.int64_data(0) == 1) shape.set_int64_data(0, batch);
+      } else if (std::memcpy(&first, shape.raw_data().data(), sizeof first); first == 1) {
+        std::memcpy(shape.mutable_raw_data()->data(), &batch, sizeof batch);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed, int64_t batch) {
   std::string bytes;
-  if (!structure.write(seed).SerializeToString(&bytes)) return Failure{"the model cannot be serialized", ""};
+  onnx::ModelProto model = structure.write(seed);
+  if (batch != 1) SetBatch(batch, &model);
+  if (!model.SerializeToString(&bytes)) return Failure{"the model cannot be serialized", ""};
   const std::span<const uint8_t> file(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   XRUN_ASSIGN_OR_RETURN(compiler::Graph graph, compiler::ImportOnnx(file, structure.name + ".onnx"));
   if (graph.inputs.size() != 1) return Failure{"a structure has one input", ""};

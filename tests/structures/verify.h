@@ -17,7 +17,7 @@ struct Quantized {
   double quantize_seconds = 0, oracle_seconds = 0;  ///< the first: generating included
 };
 /// Generates a structure and quantizes it, with ranges from synthetic pictures.
-Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed);
+Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed, int64_t batch = 1);
 Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed);
 
 /// One configuration's part.
