@@ -264,7 +264,7 @@ void SplitLong(Schedule* schedule, size_t begin, size_t* end, uint64_t most, con
     const auto* conv = std::get_if<Conv>(&s.instruction);
     const uint64_t cycles = i >= begin && i < *end && conv != nullptr ? CyclesOf(s.instruction, config).total() : 0;
     if (cycles <= most || conv->keep != 0 || conv->accumulate != 0 || conv->out_h == 1) {
-      body.push_back(std::move(s));
+      body.push_back(s);
       continue;
     }
     // Rows whose pixels fill the lanes, where that is not too many.
@@ -285,7 +285,7 @@ void SplitLong(Schedule* schedule, size_t begin, size_t* end, uint64_t most, con
       ScheduledInstruction piece = s;
       piece.instruction = part;
       piece.releases = s.releases && y + rows >= conv->out_h;
-      body.push_back(std::move(piece));
+      body.push_back(piece);
     }
   }
   *end += body.size() - schedule->body.size();
