@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <vector>
 
 #include "isa/timing.h"
@@ -37,20 +38,21 @@ Item ItemOf(const Instruction& instruction, const HardwareConfig& config) {
 
 class Play {
  public:
-  Play(const Schedule& schedule, uint32_t requests, const HardwareConfig& config)
+  Play(bool staggered, uint32_t requests, const HardwareConfig& config)
       : config_(config),
-        staggered_(schedule.stagger.has_value()),
-        entries_(requests + (staggered_ ? 1 : 0)),
-        ring_free_(config.weight_rows) {
-    for (const ScheduledInstruction& s : schedule.body) items_[s.engine].push_back(ItemOf(s.instruction, config));
-    for (size_t from = 0; from < kEngines; ++from) {
-      for (const Instruction& sync : schedule.prologue[from]) {
-        for (size_t to = 0; to < kEngines; ++to) {
-          if ((HeaderOf(sync).signal >> to & 1) != 0) tokens_[from][to].push_back(0);
-        }
-      }
+        staggered_(staggered),
+        entries_(requests + (staggered ? 1 : 0)),
+        ring_free_(config.weight_rows) {}
+
+  void AddPrologue(size_t from, const Instruction& sync) {
+    for (size_t to = 0; to < kEngines; ++to) {
+      if ((HeaderOf(sync).signal >> to & 1) != 0) tokens_[from][to].push_back(0);
     }
   }
+  void Add(size_t engine, const Instruction& instruction) { items_[engine].push_back(ItemOf(instruction, config_)); }
+
+  /// Told of each instruction that was not idle: engine, index in the body, start, end.
+  std::function<void(size_t, size_t, double, double)> observer;
 
   /// When the last engine is done.
   double Finish() {
@@ -114,6 +116,7 @@ class Play {
       if ((item.signal >> to & 1) != 0) tokens_[engine][to].push_back(done + config_.token_cycles);
     }
     if (item.release != 0) releases_.emplace_back(done + config_.token_cycles, item.release);
+    if (observer && !idle) observer(engine, next_[engine] % items_[engine].size(), start, done);
     free_[engine] = done;
     ++next_[engine];
   }
@@ -133,7 +136,26 @@ class Play {
 }  // namespace
 
 double EstimateCycles(const Schedule& schedule, const HardwareConfig& config) {
-  return (Play(schedule, kEstimatedRequests, config).Finish() + config.launch_cycles) / kEstimatedRequests;
+  Play play(schedule.stagger.has_value(), kEstimatedRequests, config);
+  for (size_t from = 0; from < kEngines; ++from) {
+    for (const Instruction& sync : schedule.prologue[from]) play.AddPrologue(from, sync);
+  }
+  for (const ScheduledInstruction& s : schedule.body) play.Add(s.engine, s.instruction);
+  return (play.Finish() + config.launch_cycles) / kEstimatedRequests;
+}
+
+std::array<std::vector<EstimatedTime>, kEngines> EstimateTimes(const OverlayStep& step, const HardwareConfig& config) {
+  Play play(step.stagger.has_value(), 1, config);
+  std::array<std::vector<EstimatedTime>, kEngines> times;
+  for (uint8_t e = 0; e < kEngines; ++e) {
+    const auto engine = static_cast<Engine>(e);
+    for (const InstructionWord& word : step.prologue[e]) play.AddPrologue(e, Decode(word, engine).value());
+    for (const InstructionWord& word : step.body[e]) play.Add(e, Decode(word, engine).value());
+    times[e].resize(step.body[e].size());
+  }
+  play.observer = [&](size_t engine, size_t index, double start, double end) { times[engine][index] = {start, end}; };
+  play.Finish();
+  return times;
 }
 
 }  // namespace xrun::compiler

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <map>
 
+#include "compiler/estimate.h"
+#include "simulator/prepared.h"
+#include "simulator/timing_model.h"
 #include "structures.h"
 #include "verify.h"
 
@@ -77,6 +80,39 @@ TEST(Roofline, CostModelIsNearTheSimulator) {
       const auto r = MeasureRoofline(network, GraphOf(network), options);
       ASSERT_TRUE(r.ok()) << r.failure().ToString();
       EXPECT_NEAR(PlannedCycles(options, GraphOf(network)) / r->cycles, 1.0, 0.05) << network << " " << arch;
+    }
+  }
+}
+
+/// From its first instruction's start to its last one's end, each layer of more than a thousand cycles.
+TEST(Roofline, EstimateOfEachLayerIsNearTheSimulator) {
+  for (const char* network : {"mobilenet_v2", "resnet18"}) {
+    for (const char* arch : {"B1024", "B4096"}) {
+      const compiler::CompileOptions options = Options(arch, 2);
+      const Program program = compiler::Compile(GraphOf(network), options).value();
+      int layers = 0;
+      for (const OverlayStep& step : program.overlay_steps) {
+        const auto report = simulator::SimulateTiming(*simulator::Prepare(program, step), {.requests = 1}).value();
+        const auto times = compiler::EstimateTimes(step, program.config);
+        std::map<uint32_t, compiler::EstimatedTime> nodes;
+        for (const NodeRange& range : step.ranges) {
+          for (uint32_t i = range.first; i < range.first + range.count; ++i) {
+            const compiler::EstimatedTime& time = times[range.engine][i];
+            const auto [node, fresh] = nodes.try_emplace(range.node, time);
+            if (fresh) continue;
+            node->second.start = std::min(node->second.start, time.start);
+            node->second.end = std::max(node->second.end, time.end);
+          }
+        }
+        for (const auto& [node, time] : nodes) {
+          const double cycles = static_cast<double>(report.nodes[node].end - report.nodes[node].start);
+          if (cycles < 1000) continue;
+          ++layers;
+          EXPECT_NEAR((time.end - time.start) / cycles, 1, 0.05)
+              << network << " " << arch << " " << program.nodes[node].name << ": " << cycles;
+        }
+      }
+      EXPECT_GT(layers, 15) << network << " " << arch;
     }
   }
 }
