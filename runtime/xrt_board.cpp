@@ -92,7 +92,9 @@ Failure XrtBoard::Caught(std::string_view place) {
       return {what + ": the device has no memory left (" + text + ")", "fewer requests in flight need less"};
     case EBUSY:
       return {what + ": in use by someone else (" + text + ")",
-              "end the other process, or leave out unit=, which asks for a unit of one's own"};
+              options_.unit.empty() ? "end the other process (fuser -v /dev/dri/renderD* names it): it has a unit for "
+                                      "itself, or another xclbin; a unit that is free may be had with unit=NAME"
+                                    : "end the other process, or leave out unit=, which asks for a unit of one's own"};
     case EACCES:
     case EPERM:
       return {what + ": no permission (" + text + ")", "xquery --doctor prints the command that gives it"};

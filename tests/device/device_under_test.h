@@ -13,7 +13,8 @@
 // The conformance suite takes its device from the environment (run.py sets it):
 //   XRUN_TEST_DEVICE     "sim:B512", "xrt:0,xclbin=…"; "sim" when not set
 //   XRUN_TEST_PROGRAMS   folder of programs compiled for it
-//   XRUN_TEST_REQUESTS   requests of the concurrency test
+//   XRUN_TEST_REQUESTS   requests of the concurrency test [400]
+//   XRUN_TEST_FIRST_SEED of its inputs [0]
 // Absent hardware is a skip, hardware that does not open is a failure.
 
 namespace xrun::test {

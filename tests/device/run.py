@@ -51,6 +51,17 @@ def compile_all(tools, device, folder):
                 sys.exit(f"{' '.join(command)}\n{done.stderr}")
 
 
+def check(tools, environment):
+    """One test first: where the device is absent nothing need be compiled."""
+    first = subprocess.run([str(tools / "device_test"), "--gtest_filter=LimitsTest.TheFrameWorks"], env=environment,
+                           capture_output=True, text=True)
+    if "[  SKIPPED ] " in first.stdout:
+        print(first.stdout)
+        sys.exit(SKIPPED)
+    if first.returncode != 0:
+        sys.exit(first.stdout + first.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of device_test and xcompile")
@@ -64,22 +75,14 @@ def main():
         folder = options.programs or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         environment = dict(os.environ, XRUN_TEST_DEVICE=options.device, XRUN_TEST_PROGRAMS=str(folder))
-        test = [str(tools / "device_test")]
-        # One test first: where the device is absent nothing need be compiled.
-        first = subprocess.run([*test, "--gtest_filter=LimitsTest.TheFrameWorks"], env=environment, capture_output=True,
-                               text=True)
-        if "[  SKIPPED ] " in first.stdout:
-            print(first.stdout)
-            sys.exit(SKIPPED)
-        if first.returncode != 0:
-            sys.exit(first.stdout + first.stderr)
+        check(tools, environment)
         if (tools / "xcompile").exists():
             compile_all(tools, options.device, folder)
         elif not any(folder.glob("*.xprog")):
             sys.exit(f"there is no {tools / 'xcompile'}: give --programs, a folder of compiled networks")
         if options.compile_only:
             return
-        sys.exit(subprocess.run([*test, *options.test_flags], env=environment).returncode)
+        sys.exit(subprocess.run([str(tools / "device_test"), *options.test_flags], env=environment).returncode)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 #ifndef XRUN_TESTS_STAND_IN_BOARD_BOARD_H_
 #define XRUN_TESTS_STAND_IN_BOARD_BOARD_H_
 
-#include <ert.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -23,15 +21,12 @@
 #include "isa/hardware_config.h"
 #include "isa/launch_image.h"
 #include "simulator/simulator.h"
-
-struct axlf;
+#include "tests/stand_in_board/driver.h"
 
 // The stand-in board: memory banks of its own, and compute units that run the instruction-level simulator on them when
-// a command's registers arrive. shim.cpp shows it to XRT. Nothing here knows libxrun.
+// a command's registers arrive. shim.cpp shows it to XRT, server.cpp to other processes. Nothing here knows libxrun.
 
 namespace xrun::stand_in {
-
-using Clock = std::chrono::steady_clock;
 
 /// What can go wrong with the next launch, allocation or access.
 enum class Fault : uint8_t {
@@ -73,15 +68,7 @@ struct BoardCounts {
   bool operator==(const BoardCounts&) const = default;
 };
 
-/// A command on its way through a unit. The shim keeps `packet` alive by `keep`.
-struct Command {
-  ert_start_kernel_cmd* packet = nullptr;
-  std::shared_ptr<void> keep;
-  std::function<void()> event;  ///< to be called once when the state has changed
-  uint64_t epoch = 0;           ///< of the device handle
-};
-
-class Board {
+class Board final : public Driver {
  public:
   /// The one of this process; never destroyed, because XRT's own static objects may outlive ours.
   static Board& Get();
@@ -100,25 +87,26 @@ class Board {
   /// Launches of requests finished, by unit.
   std::vector<uint64_t> launches();
 
-  // For the shim. Failures are std::system_error, as XRT's own.
-  void Load(const axlf* image);
-  void CheckAlive(uint64_t epoch) const;
-  uint64_t epoch() const { return epoch_; }
-  uint64_t generation() const { return generation_; }
-  void OpenContext(const unsigned char* uuid, unsigned unit, bool shared);
-  void CloseContext(unsigned unit, uint64_t epoch);
-  uint64_t Allocate(uint32_t bank, uint64_t bytes);
-  /// `generation`: when it was allocated; with another xclbin come other banks.
-  void Release(uint64_t address, uint64_t bytes, uint64_t epoch, uint64_t generation);
-  /// Board memory; throws where there is none.
-  std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
-  /// Copies between board and host.
-  void CopyTo(uint64_t address, const void* from, uint64_t bytes);
-  void CopyFrom(uint64_t address, void* to, uint64_t bytes);  ///< see AwaitLateUnits
-  void Submit(Command command);
-  uint32_t ReadRegister(unsigned unit, uint32_t offset);
-  void WriteRegister(unsigned unit, uint32_t offset, uint32_t value);
-  uint32_t clock_mhz();
+  void Load(const axlf* image) override;
+  void CheckAlive(uint64_t epoch) override;
+  uint64_t epoch() override { return epoch_; }
+  uint64_t generation() override { return generation_; }
+  void OpenContext(const unsigned char* uuid, unsigned unit, bool shared) override;
+  void CloseContext(unsigned unit, uint64_t epoch) override;
+  uint64_t Allocate(uint32_t bank, uint64_t bytes) override;
+  void Release(uint64_t address, uint64_t bytes, uint64_t epoch, uint64_t generation) override;
+  void CopyTo(uint64_t address, const void* from, uint64_t bytes) override;
+  void CopyFrom(uint64_t address, void* to, uint64_t bytes) override;  ///< see AwaitLateUnits
+  void Submit(Command command) override;
+  uint32_t ReadRegister(unsigned unit, uint32_t offset) override;
+  void WriteRegister(unsigned unit, uint32_t offset, uint32_t value) override;
+
+  /// A process is gone: drops its commands that no unit has begun, and returns when none is running any more, so that
+  /// their memory can be given to others. How many were dropped or waited for.
+  size_t Abandon(uint64_t client);
+  /// Calls `f` while a unit is at work for `client`, which does not end before `f` returns. False: none is at the
+  /// moment.
+  bool WhileAtWork(uint64_t client, const std::function<void()>& f);
 
  private:
   struct Bank {
@@ -141,6 +129,8 @@ class Board {
     std::condition_variable wake, caught_up;
     std::deque<Command> queue;
     bool busy = false, stop = false, reset = false;
+    uint64_t client = 0;           ///< whose launch is under way
+    Clock::time_point free_at{};   ///< when the launch before it ended, in the board's time
     uint64_t status_at = 0;        ///< of the launch under way
     Clock::time_point limit_at{};  ///< when its cycle limit has ended it; max: nothing does
     std::atomic<bool> abort{false};
@@ -152,6 +142,8 @@ class Board {
   };
 
   Board();
+  /// Board memory; throws where there is none.
+  std::span<uint8_t> Memory(uint64_t address, uint64_t bytes);
   void StopUnits();
   void UnitLoop(Unit& unit);
   ert_cmd_state Execute(Unit& unit, const Command& command);
@@ -164,7 +156,8 @@ class Board {
   /// on beyond its limit, however slow the machine. Units that hang are not waited for.
   void AwaitLateUnits(uint64_t address, uint64_t bytes);
   void BeLate();
-  void Occupy(Clock::time_point begin, uint64_t requests, uint64_t dram_bytes);
+  /// Sleeps until the unit has spent the time that options say.
+  void Occupy(Unit& unit, Clock::time_point begin, uint64_t requests, uint64_t dram_bytes);
 
   mutable std::mutex mutex_;
   /// Taken by a unit before it tells that a launch is over, and by who copies from board memory: a driver's barriers.

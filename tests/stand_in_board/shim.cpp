@@ -13,7 +13,7 @@
 #include <system_error>
 #include <tuple>
 
-#include "tests/stand_in_board/board.h"
+#include "tests/stand_in_board/driver.h"
 #include "tests/stand_in_board/xrt_abi.h"
 
 namespace xrun::stand_in {
@@ -31,12 +31,12 @@ struct Buffer {
   Buffer(void* user_memory, size_t size, unsigned flags_) : bytes(size), flags(flags_), host(user_memory) {
     const bool command = (flags & XCL_BO_FLAGS_EXECBUF) != 0;
     if (!command && (flags & XCL_BO_FLAGS_HOST_ONLY) == 0) {
-      address = Board::Get().Allocate(flags & XRT_BO_FLAGS_MEMIDX_MASK, bytes);
+      address = Driver::Get().Allocate(flags & XRT_BO_FLAGS_MEMIDX_MASK, bytes);
     }
     if (host != nullptr || (flags & XCL_BO_FLAGS_DEV_ONLY) != 0) return;
     void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
-      if (address != kNoAddress) Board::Get().Release(address, bytes, epoch, generation);
+      if (address != kNoAddress) Driver::Get().Release(address, bytes, epoch, generation);
       throw std::bad_alloc();
     }
     host = mapped;
@@ -45,7 +45,7 @@ struct Buffer {
   Buffer(const Buffer&) = delete;
   ~Buffer() {
     if (own) ::munmap(host, bytes);
-    if (address != kNoAddress) Board::Get().Release(address, bytes, epoch, generation);
+    if (address != kNoAddress) Driver::Get().Release(address, bytes, epoch, generation);
   }
 
   size_t bytes;
@@ -53,8 +53,8 @@ struct Buffer {
   void* host;
   bool own = false;
   uint64_t address = kNoAddress;
-  uint64_t epoch = Board::Get().epoch();
-  uint64_t generation = Board::Get().generation();
+  uint64_t epoch = Driver::Get().epoch();
+  uint64_t generation = Driver::Get().generation();
 };
 
 /// Buffers exported as file descriptors, in this process only; known by inode, so that a duplicate is the same.
@@ -76,7 +76,7 @@ Exports& AllExports() {
 struct Handle {
   unsigned id = 0;
   std::shared_ptr<xrt_core::device> device;
-  uint64_t epoch = Board::Get().epoch();
+  uint64_t epoch = Driver::Get().epoch();
   std::mutex mutex;
   std::map<unsigned, std::shared_ptr<Buffer>> buffers;
   unsigned next = 1;
@@ -119,9 +119,9 @@ class Device final : public xrt_core::device {
   }
   void open_context(const unsigned char* uuid, unsigned unit, bool shared) override {
     CheckAlive();
-    Board::Get().OpenContext(uuid, unit, shared);
+    Driver::Get().OpenContext(uuid, unit, shared);
   }
-  void close_context(const unsigned char*, unsigned unit) override { Board::Get().CloseContext(unit, handle_->epoch); }
+  void close_context(const unsigned char*, unsigned unit) override { Driver::Get().CloseContext(unit, handle_->epoch); }
 
   xclBufferHandle alloc_bo(size_t bytes, unsigned flags) override { return Add(nullptr, bytes, flags); }
   xclBufferHandle alloc_bo(void* memory, size_t bytes, unsigned flags) override { return Add(memory, bytes, flags); }
@@ -165,8 +165,9 @@ class Device final : public xrt_core::device {
     CheckAlive();
     const auto a = Find(to), b = Find(from);
     if (to_offset + bytes > a->bytes || from_offset + bytes > b->bytes) Fail(EINVAL, "copy beyond a buffer");
-    const auto source = Board::Get().Memory(b->address + from_offset, bytes);
-    std::memmove(Board::Get().Memory(a->address + to_offset, bytes).data(), source.data(), bytes);
+    std::vector<uint8_t> content(bytes);
+    Driver::Get().CopyFrom(b->address + from_offset, content.data(), bytes);
+    Driver::Get().CopyTo(a->address + to_offset, content.data(), bytes);
   }
   void sync_bo(xclBufferHandle handle, xclBOSyncDirection direction, size_t bytes, size_t offset) override {
     CheckAlive();
@@ -175,9 +176,9 @@ class Device final : public xrt_core::device {
     if (buffer->address == kNoAddress || buffer->host == nullptr) return;
     uint8_t* host = static_cast<uint8_t*>(buffer->host) + offset;
     if (direction == XCL_BO_SYNC_BO_TO_DEVICE) {
-      Board::Get().CopyTo(buffer->address + offset, host, bytes);
+      Driver::Get().CopyTo(buffer->address + offset, host, bytes);
     } else {
-      Board::Get().CopyFrom(buffer->address + offset, host, bytes);
+      Driver::Get().CopyFrom(buffer->address + offset, host, bytes);
     }
   }
   void* map_bo(xclBufferHandle handle, bool) override {
@@ -196,19 +197,17 @@ class Device final : public xrt_core::device {
 
   void reg_read(uint32_t unit, uint32_t offset, uint32_t* value) const override {
     CheckAlive();
-    *value = Board::Get().ReadRegister(unit, offset);
+    *value = Driver::Get().ReadRegister(unit, offset);
   }
   void reg_write(uint32_t unit, uint32_t offset, uint32_t value) override {
     CheckAlive();
-    Board::Get().WriteRegister(unit, offset, value);
+    Driver::Get().WriteRegister(unit, offset, value);
   }
   void xread(xclAddressSpace, uint64_t, void*, size_t) const override { Fail(ENOTSUP, "xread"); }
   void xwrite(xclAddressSpace, uint64_t, const void*, size_t) override { Fail(ENOTSUP, "xwrite"); }
-  void unmgd_pread(void* to, size_t bytes, uint64_t address) override {
-    std::memcpy(to, Board::Get().Memory(address, bytes).data(), bytes);
-  }
+  void unmgd_pread(void* to, size_t bytes, uint64_t address) override { Driver::Get().CopyFrom(address, to, bytes); }
   void unmgd_pwrite(const void* from, size_t bytes, uint64_t address) override {
-    std::memcpy(Board::Get().Memory(address, bytes).data(), from, bytes);
+    Driver::Get().CopyTo(address, from, bytes);
   }
 
   void exec_buf(xclBufferHandle handle) override {
@@ -228,7 +227,7 @@ class Device final : public xrt_core::device {
       }
       events->arrived.notify_all();
     };
-    Board::Get().Submit(std::move(command));
+    Driver::Get().Submit(std::move(command));
   }
   int exec_wait(int milliseconds) const override {
     std::unique_lock lock(events_->mutex);
@@ -241,7 +240,7 @@ class Device final : public xrt_core::device {
 
   void load_axlf(const axlf* image) override {
     CheckAlive();
-    Board::Get().Load(image);
+    Driver::Get().Load(image);
     register_axlf(image);
   }
 
@@ -272,7 +271,7 @@ class Device final : public xrt_core::device {
   void close(int) const override { Fail(ENOTSUP, "close"); }
 
  private:
-  void CheckAlive() const { Board::Get().CheckAlive(handle_->epoch); }
+  void CheckAlive() const { Driver::Get().CheckAlive(handle_->epoch); }
   std::shared_ptr<Buffer> Find(xclBufferHandle handle) const {
     const std::lock_guard lock(handle_->mutex);
     const auto it = handle_->buffers.find(handle);
@@ -299,7 +298,7 @@ class System final : public xrt_core::system {
   std::pair<unsigned, unsigned> get_total_devices(bool) const override { return {1, 1}; }
   std::shared_ptr<xrt_core::device> get_userpf_device(unsigned id) const override {
     if (id != 0) return nullptr;
-    Board::Get().CheckAlive(Board::Get().epoch());
+    Driver::Get().CheckAlive(Driver::Get().epoch());
     auto* handle = new Handle;
     handle->id = id;
     handle->device = xrt_core::get_userpf_device(handle, id);  // calls the function below once
