@@ -5,6 +5,7 @@ import gzip
 import os
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,6 +17,8 @@ BIN, PACKAGE, DETECTOR = (pathlib.Path(p) for p in sys.argv[1:4])
 del sys.argv[1:4]
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+PHOTOGRAPH = pathlib.Path("/usr/share/matplotlib/mpl-data/sample_data/grace_hopper.jpg")  # a woman with a tie
+FOUND = re.compile(r"class (\d+)  (\d\.\d\d)  ([-\d.]+),([-\d.]+) to ([-\d.]+),([-\d.]+)$")
 
 
 def png(path, width, height, pixels, channels):
@@ -119,15 +122,35 @@ class Examples(unittest.TestCase):
         png(calibration / "scene.png", 64, 64, bytes(pixels), 3)
         run(BIN / "xcompile", DETECTOR, "--arch", "B512", "-o", program, "--calib", calibration, "--scale", "1/255")
         lines = run(BIN / "example_detect", program, picture).splitlines()
-        pattern = re.compile(r"class (\d)  (\d\.\d\d)  ([-\d.]+),([-\d.]+) to ([-\d.]+),([-\d.]+)$")
-        found = [pattern.match(line).groups() for line in lines]
+        found = [FOUND.match(line).groups() for line in lines]
         boxes = sorted((int(f[0]), *(round(float(v) / 8) for v in f[2:])) for f in found)
         self.assertEqual(boxes, [(0, 4, 2, 7, 3), (1, 0, 6, 3, 7), (1, 2, 6, 5, 7)])
         self.assertTrue(all(float(f[1]) > 0.8 for f in found))
+
+    def test_detect_on_a_real_network(self):
+        """Boxes, in pixels of the input, and scores of the float network: those of ONNX Runtime."""
+        model = pathlib.Path(os.environ.get("XRUN_MODELS_DIR", "")) / "yolox_nano" / "model.onnx"
+        for needed in (model, PHOTOGRAPH):
+            if not needed.is_file():
+                self.skipTest(f"{needed} is not there (XRUN_MODELS_DIR, python-matplotlib-data)")
+        calibration = self.path / "photographs"
+        calibration.mkdir()
+        shutil.copy(PHOTOGRAPH, calibration)
+        program = self.path / "yolox.xprog"
+        run(BIN / "xcompile", model, "--arch", "B4096", "-o", program, "--calib", calibration, "--resize",
+            "416x416:letterbox=114", "--scale", "1", "--channel-order", "bgr")
+        found = [FOUND.match(line).groups() for line in run(BIN / "example_detect", program, PHOTOGRAPH).splitlines()]
+        person, tie = 0, 27  # COCO's numbers
+        self.assertEqual([int(f[0]) for f in found], [person, tie])
+        floats = ((0.933, 31.7, 30.9, 386.4, 402.5), (0.865, 183.1, 283.2, 235.7, 367.3))
+        for box, (score, *sides) in zip(found, floats):
+            self.assertAlmostEqual(float(box[1]), score, delta=0.1)
+            for value, side in zip(box[2:], sides):
+                self.assertAlmostEqual(float(value), side, delta=15)
 
 
 if __name__ == "__main__":
     if not DATA.is_dir():
         print("skipped: no", DATA)
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)  # says why a test is skipped
