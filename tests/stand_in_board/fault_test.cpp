@@ -378,18 +378,18 @@ TEST_F(FaultTest, AnExclusiveUnitIsAborted) {
   EXPECT_NO_THROW(api::Device::open(XrtName(xclbin_, "")));
 }
 
-/// scaling_bench prints the figures; here there is slack for a machine that does other things too.
+/// scaling_bench prints the figures. A machine that does other things too gets several attempts.
 TEST_F(FaultTest, FourUnitsDoFourTimesTheWork) {
   stand_in::BoardOptions board;
-  board.latency = 8ms;
+  board.latency = 10ms;
   double ratio = 0;
-  for (int attempt = 0; attempt < 3 && ratio < 3.2; ++attempt) {
-    const double one = Throughput(1, board, 25), four = Throughput(4, board, 100);
-    EXPECT_LT(one, 126) << "the simulated time was not kept";
-    EXPECT_LT(four, 504) << "the simulated time was not kept";
+  for (int attempt = 0; attempt < 6 && ratio < 3.8; ++attempt) {
+    const double one = Throughput(1, board, 25), four = Throughput(4, board, 200);
+    EXPECT_LT(one, 101) << "the simulated time was not kept";
+    EXPECT_LT(four, 404) << "the simulated time was not kept";
     ratio = four / one;
   }
-  EXPECT_GT(ratio, 3.2);
+  EXPECT_GE(ratio, 3.8);
   // Units that wait for the same DRAM do not.
   board.dram_bytes_per_second = 100000;
   EXPECT_LT(Throughput(4, board, 20), 2 * Throughput(1, board, 10));
