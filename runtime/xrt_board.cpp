@@ -19,7 +19,7 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr const char* kKernel = "xrun_overlay";
 constexpr uint32_t kAddressArguments = 4;  ///< program, weights, requests, status
-constexpr auto kIdentifyLimit = std::chrono::seconds(5);
+constexpr std::chrono::nanoseconds kShortestIdentifyLimit = std::chrono::seconds(2);
 
 uint64_t RoundUp(uint64_t bytes) { return std::max(kPage, (bytes + kPage - 1) / kPage * kPage); }
 
@@ -203,13 +203,18 @@ Status XrtBoard::Identify() {
     slot->run.start();
   }));
   const auto begin = std::chrono::steady_clock::now();
+  // Launches of other processes may stand before it.
+  const auto limit = std::max(2 * options_.limit, kShortestIdentifyLimit);
   while (!slot->IsOver()) {
-    if (std::chrono::steady_clock::now() - begin > kIdentifyLimit) {
+    if (std::chrono::steady_clock::now() - begin > limit) {
       Bury({shared_from_this(), std::move(slot), {}});
-      return Failure{"the overlay does not answer the empty launch within 5 s",
-                     "usual causes: power, heat, a clock too fast for the design, a unit that hangs since an earlier "
-                     "launch; xquery --doctor looks, xmutil unloadapp and loadapp (Kria) or xbutil reset (Alveo) start "
-                     "afresh"};
+      const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+      return Failure{
+          "the overlay does not answer the empty launch within " + std::to_string(milliseconds) + " ms",
+          "usual causes: long launches of another process (fuser -v /dev/dri/renderD* names it; limit=SECONDS "
+          "waits twice as long), power, heat, a clock too fast for the design, a unit that hangs since an "
+          "earlier launch; xquery --doctor looks, xmutil unloadapp and loadapp (Kria) or xbutil reset (Alveo) "
+          "start afresh"};
     }
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }

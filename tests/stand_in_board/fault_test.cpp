@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <set>
 #include <thread>
@@ -251,6 +252,35 @@ TEST_F(FaultTest, ASlowMachineIsNoHang) {
   } catch (const api::Error& error) {
     ExpectWords(Fault::kStall, error.what());
   }
+}
+
+/// Who opens a device whose unit does not come free is told so, and finds it when it is.
+TEST_F(FaultTest, ABusyUnitDoesNotAnswerWhoOpens) {
+  const std::string xclbin = Xclbin(1);
+  const api::Device device = api::Device::open(XrtName(xclbin));
+  api::Session session(device, Relu());
+  api::Request request = session.request();
+  Fill(request, 1);
+  stand_in::BoardOptions board;
+  board.busy_time = 3s;
+  Board::Get().SetOptions(board);
+  Board::Get().Inject(Fault::kBusyUnit);
+  request.submit();
+  for (int i = 0; i < 1000 && Board::Get().faults_happened() == 0; ++i) std::this_thread::sleep_for(2ms);
+  // Another board to libxrun, as another process's: the same xclbin by another name.
+  const std::string other =
+      "xrt:0,limit=0.1,xclbin=" + testing::TempDir() + "/./" + std::filesystem::path(xclbin).filename().string();
+  try {
+    api::Device::open(other);
+    ADD_FAILURE() << "opened";
+  } catch (const api::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("does not answer the empty launch within 2000 ms"), std::string::npos)
+        << error.what();
+    EXPECT_NE(std::string(error.what()).find("long launches of another process"), std::string::npos) << error.what();
+  }
+  EXPECT_NO_THROW(request.wait());
+  EXPECT_TRUE(IsRight(request, 1));
+  EXPECT_NO_THROW(api::Device::open(other));
 }
 
 /// Nobody repairs: what stands behind the unit that hangs moves to the one that works.
