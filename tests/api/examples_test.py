@@ -138,7 +138,7 @@ class Examples(unittest.TestCase):
         shutil.copy(PHOTOGRAPH, calibration)
         program = self.path / "yolox.xprog"
         run(BIN / "xcompile", model, "--arch", "B4096", "-o", program, "--calib", calibration, "--resize",
-            "416x416:letterbox=114", "--scale", "1", "--channel-order", "bgr")
+            "416x416:letterbox=114", "--scale", "1", "--channel-order", "bgr", "-O1")
         found = [FOUND.match(line).groups() for line in run(BIN / "example_detect", program, PHOTOGRAPH).splitlines()]
         person, tie = 0, 27  # COCO's numbers
         self.assertEqual([int(f[0]) for f in found], [person, tie])

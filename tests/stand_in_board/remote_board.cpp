@@ -139,7 +139,8 @@ class RemoteBoard final : public Driver {
     arrived_.notify_all();
   }
 
-  /// As the driver does: the state into the packet, then the event.
+  /// As the driver does: the state into the packet, then the event. What goes with the command is its packet's buffer,
+  /// which has no memory on the board: no call is made from this thread, which would wait for itself.
   void End(uint64_t number, uint32_t state) {
     std::unique_lock lock(mutex_);
     auto node = commands_.extract(number);
