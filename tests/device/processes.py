@@ -169,12 +169,11 @@ def main():
             together = server.until("the processes are not together on the board",
                                     lambda c: c["clients"] == PROCESSES + 1 and c["commands"] > PROCESSES)
             print("together:", together)
+            if not server.ask(f"kill {victim.process.pid}")["killed"]:
+                sys.exit("the process to be killed was not")
         else:
             time.sleep(1)
-        if server is None:
             victim.process.send_signal(signal.SIGKILL)
-        elif not server.ask(f"kill {victim.process.pid}")["killed"]:
-            sys.exit("the process to be killed was not")
         if victim.wait() != -signal.SIGKILL:
             sys.exit(f"the process to be killed ended by itself:\n{victim.output}")
         for i, survivor in enumerate(clients):

@@ -24,7 +24,8 @@
 #include "tests/stand_in_board/driver.h"
 
 // The stand-in board: memory banks of its own, and compute units that run the instruction-level simulator on them when
-// a command's registers arrive. shim.cpp shows it to XRT, server.cpp to other processes. Nothing here knows libxrun.
+// a command's registers arrive. shim.cpp shows it to XRT, board_server.cpp to other processes. Nothing here knows
+// libxrun.
 
 namespace xrun::stand_in {
 
