@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <xrun/xrun.h>
 
 #include <array>
@@ -27,13 +28,11 @@ std::atomic<size_t> ours{0}, xrts{0};
 bool IsXrts() {
   std::array<void*, 24> stack;
   const int depth = ::backtrace(stack.data(), static_cast<int>(stack.size()));
-  Dl_info self{};
-  ::dladdr(reinterpret_cast<const void*>(&IsXrts), &self);
   for (int i = 0; i < depth; ++i) {
-    Dl_info module{};
-    if (::dladdr(stack[static_cast<size_t>(i)], &module) == 0 || module.dli_fbase == self.dli_fbase) continue;
-    const std::string_view name = module.dli_fname;
-    if (name.find("libstdc++") != name.npos || name.find("libc.so") != name.npos) continue;
+    dl_find_object module;
+    if (::_dl_find_object(stack[static_cast<size_t>(i)], &module) != 0) continue;
+    const std::string_view name = module.dlfo_link_map->l_name;  // "" is this program
+    if (name.empty() || name.find("libstdc++") != name.npos || name.find("libc.so") != name.npos) continue;
     return name.find("libxrt_core") != name.npos;  // libxrt_coreutil.so, libxrt_core.so
   }
   return false;
