@@ -8,6 +8,7 @@
 #include <link.h>
 #include <xrun/xrun.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -24,16 +25,18 @@ std::atomic<bool> counting{false};
 std::atomic<size_t> ours{0}, xrts{0};
 
 /// Looks for the innermost caller that is not this program (where operator new is), nor libstdc++ (std::string's
-/// insides are there), nor libc.
+/// insides are there), libc or a sanitizer (which calls backtrace for us).
 bool IsXrts() {
+  constexpr std::array<std::string_view, 3> kNobodys = {"libstdc++.so", "libc.so", "san.so"};
   std::array<void*, 24> stack;
   const int depth = ::backtrace(stack.data(), static_cast<int>(stack.size()));
   for (int i = 0; i < depth; ++i) {
     dl_find_object module;
     if (::_dl_find_object(stack[static_cast<size_t>(i)], &module) != 0) continue;
     const std::string_view name = module.dlfo_link_map->l_name;  // "" is this program
-    if (name.empty() || name.find("libstdc++") != name.npos || name.find("libc.so") != name.npos) continue;
-    return name.find("libxrt_core") != name.npos;  // libxrt_coreutil.so, libxrt_core.so
+    const auto is_in = [&](std::string_view part) { return name.find(part) != name.npos; };
+    if (name.empty() || std::any_of(kNobodys.begin(), kNobodys.end(), is_in)) continue;
+    return is_in("libxrt_core");  // libxrt_coreutil.so, libxrt_core.so
   }
   return false;
 }
