@@ -13,10 +13,6 @@ namespace xrun::stand_in {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-[[noreturn]] void Fail(int code, const std::string& what) {
-  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
-}
-
 uint64_t RoundUp(uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 std::span<const uint8_t> SectionOf(const axlf* image, axlf_section_kind kind) {

@@ -153,7 +153,7 @@ class Client {
         board_.WriteRegister(unit, static_cast<uint32_t>(a[1]), static_cast<uint32_t>(a[2]));
         return 0;
     }
-    throw std::system_error(EINVAL, std::system_category(), "an unknown call");
+    Fail(EINVAL, "an unknown call");
   }
 
   void Submit(uint64_t number, uint64_t epoch, const std::vector<uint8_t>& data) {

@@ -15,10 +15,6 @@ namespace {
 /// Cycle limits above are only kept by launches that stall: below, the simulator's timing model is asked.
 constexpr double kModelledLimitSeconds = 0.05;
 
-[[noreturn]] void Fail(int code, const std::string& what) {
-  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
-}
-
 /// Registers of a launch, from a unit's register file.
 struct Launch {
   explicit Launch(const std::array<uint32_t, 64>& r)

@@ -7,12 +7,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <system_error>
 
 struct axlf;
 
 namespace xrun::stand_in {
 
 using Clock = std::chrono::steady_clock;
+
+/// How the board fails: as XRT's own low-level libraries do.
+[[noreturn]] inline void Fail(int code, const std::string& what) {
+  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
+}
 
 /// A command on its way through a unit. The shim keeps `packet` alive by `keep`.
 struct Command {

@@ -20,10 +20,6 @@
 namespace xrun::stand_in {
 namespace {
 
-[[noreturn]] void Fail(int code, const std::string& what) {
-  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
-}
-
 class RemoteBoard final : public Driver {
  public:
   explicit RemoteBoard(const char* path) {

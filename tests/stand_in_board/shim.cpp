@@ -19,10 +19,6 @@
 namespace xrun::stand_in {
 namespace {
 
-[[noreturn]] void Fail(int code, const std::string& what) {
-  throw std::system_error(code, std::system_category(), "stand-in board: " + what);
-}
-
 constexpr uint64_t kNoAddress = ~uint64_t{0};
 
 /// A buffer object: memory of the host, memory of the board, or both. They share nothing: what is not synced is not
