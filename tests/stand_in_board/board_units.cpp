@@ -216,6 +216,7 @@ Board::Prepared& Board::PreparedAt(Unit& unit, uint64_t image_at, uint64_t weigh
     step.prologue[e] = words->prologue[e];
     step.body[e] = words->body[e];
   }
+  if (words->staggered) step.stagger.emplace();  // its registers are in the request table
   program.storage.push_back(words);
   prepared->step = simulator::Prepare(program, step);
   known = std::move(prepared);
@@ -287,7 +288,7 @@ ert_cmd_state Board::Execute(Unit& unit, const Command& command) {
 
   if (fault == Fault::kHang || fault == Fault::kStall || fault == Fault::kRemoval) {
     // What it gets done is what the model has done by half of the launch's time, its fixed part not counted.
-    auto timing = prepared.step->Timing(launch.count);
+    auto timing = prepared.step->Timing(prepared.step->step().Requests(launch.count));
     if (!timing.ok()) return ERT_CMD_STATE_ERROR;
     const uint64_t cycles = (*timing)->cycles, fixed = unit.machine.config().launch_cycles;
     run.cycle_limit = cycles - (cycles - std::min(cycles, fixed)) / 2;
