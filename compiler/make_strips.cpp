@@ -279,8 +279,7 @@ class Maker {
       const OverlayTensor& part = c_.tensor(c_.partition.layers[static_cast<size_t>(l)].output);
       std::fill_n(there.begin() + part.group0, part.groups, true);
     }
-    return std::find(there.begin() + group0, there.begin() + group0 + groups, false) ==
-           there.begin() + group0 + groups;
+    return std::find(there.begin() + group0, there.begin() + group0 + groups, false) == there.begin() + group0 + groups;
   }
 
   /// Channel groups of a tensor that are read here are made here.

@@ -29,10 +29,10 @@ struct Results {
 /// (and nothing returned) when anything fails or the two runs differ.
 Results RunInRuntime(std::shared_ptr<const Program> program, const Tensors& inputs, std::string* error);
 
-/// Executes the overlay steps of a program in the simulator, one request for each of `inputs` in one launch, and returns
-/// what each writes to output registers, and what is watched, by tensor name. CPU steps are left out: where an overlay
-/// step needs a result of theirs, it is the namesake in `known`. A message in `error` (and nothing returned) when
-/// anything fails or when there is none.
+/// Executes the overlay steps of a program in the simulator, one request for each of `inputs` in one launch, and
+/// returns what each writes to output registers, and what is watched, by tensor name. CPU steps are left out: where an
+/// overlay step needs a result of theirs, it is the namesake in `known`. A message in `error` (and nothing returned)
+/// when anything fails or when there is none.
 std::vector<Tensors> RunRequests(const Program& program, const std::vector<Tensors>& inputs, std::string* error,
                                  const Tensors& known = {});
 
