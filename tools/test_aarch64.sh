@@ -1,7 +1,7 @@
 #!/bin/sh
 # The runtime for a board's processor: cross-compiled with Debian's compiler and arm64 packages into build-aarch64, and its
 # tests run under qemu-user. First time: adds the architecture arm64 to dpkg and installs tools/packages_aarch64.txt (root
-# or sudo). 77 where the machine is no Debian for amd64.
+# or sudo). 77 where the machine is no Debian for amd64 or has no arm64 packages.
 #   tools/test_aarch64.sh [CTEST OPTION ...]
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,7 +15,10 @@ if ! dpkg --print-foreign-architectures | grep -qx arm64; then
   $root dpkg --add-architecture arm64
 fi
 tools/install_packages.sh
-tools/install_packages.sh tools/packages_aarch64.txt
+if ! tools/install_packages.sh tools/packages_aarch64.txt; then
+  echo "skipped: Debian's arm64 packages cannot be installed here"
+  exit 77
+fi
 cmake -S . -B build-aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=tools/aarch64.cmake -DXRUN_RUNTIME_ONLY=ON -DXRUN_PYTHON=OFF >/dev/null
 cmake --build build-aarch64
 file=build-aarch64/runtime/libxrun.so.0
