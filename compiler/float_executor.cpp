@@ -134,7 +134,8 @@ std::span<const float> FloatExecutor::Floats(ValueId id) const {
           static_cast<size_t>(Elements(graph_.at(id).shape))};
 }
 
-Status FloatExecutor::Run(std::span<const std::span<const float>> inputs, const Observer& observer) {
+Status FloatExecutor::Run(std::span<const std::span<const float>> inputs, const Observer& observer,
+                          const Editor& editor) {
   if (inputs.size() != graph_.inputs.size()) {
     return Failure{"graph '" + graph_.name + "' has " + std::to_string(graph_.inputs.size()) + " inputs, " +
                        std::to_string(inputs.size()) + " were given",
@@ -157,9 +158,12 @@ Status FloatExecutor::Run(std::span<const std::span<const float>> inputs, const 
   }
   for (size_t n = 0; n < steps_.size(); ++n) {
     cpu::RunOp(steps_[n].call, {scratch_.get(), scratch_bytes_}, *workers_);
-    if (!observer) continue;
+    if (!observer && !editor) continue;
     for (ValueId id : graph_.nodes[n].outputs) {
-      if (graph_.at(id).dtype == DType::kFloat32) observer(id, Floats(id));
+      if (graph_.at(id).dtype != DType::kFloat32) continue;
+      const std::span<const float> values = Floats(id);
+      if (editor) editor(id, {static_cast<float*>(data_[static_cast<size_t>(id)]), values.size()});
+      if (observer) observer(id, values);
     }
   }
   return {};

@@ -22,6 +22,8 @@ class FloatExecutor {
   /// Sees every float activation once: graph inputs first, then each node's outputs as they are computed. The data is
   /// valid during the call only.
   using Observer = std::function<void(ValueId, std::span<const float>)>;
+  /// May change what a node computed, before anything reads it.
+  using Editor = std::function<void(ValueId, std::span<float>)>;
 
   /// Fails, naming the node, for a graph that holds something the float kernels do not compute (a quantized operator,
   /// an element type). `threads` below 1 means one per hardware thread.
@@ -33,7 +35,7 @@ class FloatExecutor {
 
   /// `inputs`: one span per graph input, in the graph's order, row-major. Fails when number or sizes are not the
   /// graph's, or when a graph input is not float.
-  Status Run(std::span<const std::span<const float>> inputs, const Observer& observer = {});
+  Status Run(std::span<const std::span<const float>> inputs, const Observer& observer = {}, const Editor& editor = {});
 
   /// Result `index` of the last Run, valid until the next; inputs that are outputs must still be alive.
   std::span<const float> output(size_t index) const;

@@ -13,6 +13,8 @@ namespace {
 
 /// A hair below 2^8, the first ratio that a requantize multiplier cannot hold.
 constexpr double kLargestRatio = 255.99;
+/// Share of the range.
+constexpr float kRoomAboveLogits = 0.1F;
 
 class Chooser {
  public:
@@ -84,11 +86,14 @@ class Chooser {
     auto& params = by_source_[static_cast<size_t>(source)];
     if (params) return;
     const ActivationStats& stats = calibration_.stats[static_cast<size_t>(source)];
-    const auto chain = OnlyReader(source);
+    const bool logits = BeforeSoftmax(source);
+    const std::vector<UnaryFunction> chain = logits ? Exponential(stats.max()) : OnlyReader(source);
     ChosenRange row;
     row.value = graph_.at(source).name;
     row.seen = {stats.min(), stats.max()};
     row.chosen = ChooseRange(stats, method, percentile, chain);
+    // The largest of a sample decides alone: other samples must find room above what was seen.
+    if (logits) row.chosen.hi += kRoomAboveLogits * (row.chosen.hi - row.chosen.lo);
     params = MakeParams(row.chosen);
     if (LeftOfProduct(source)) params = CheapForProduct(*params, row.chosen, stats);
     row.mean_squared_error = QuantizationError(stats, *params, chain);
@@ -122,8 +127,22 @@ class Chooser {
     return {{params.scale[0] * (255.0F / 254.0F)}, {-127}, -1};
   }
 
+  /// Whether nothing but a Softmax in float reads the value, perhaps moved.
+  bool BeforeSoftmax(ValueId id) const {
+    const auto& readers = readers_[static_cast<size_t>(id)];
+    return !readers.empty() && !graph_.IsOutput(id) && std::all_of(readers.begin(), readers.end(), [&](size_t n) {
+      const Node& reader = graph_.nodes[n];
+      return reader.op == Op::kSoftmax || (KeepsParameters(reader.op) && BeforeSoftmax(reader.outputs[0]));
+    });
+  }
+
+  /// What a Softmax makes of its inputs, up to a factor: errors behind it count where the largest are.
+  static std::vector<UnaryFunction> Exponential(float most) {
+    return {{UnaryKind::kAffine, 1, -static_cast<double>(most)}, {UnaryKind::kExp, 0, 0}};
+  }
+
   /// The unary chain that alone reads the value; empty when there is another reader.
-  std::span<const UnaryFunction> OnlyReader(ValueId id) const {
+  std::vector<UnaryFunction> OnlyReader(ValueId id) const {
     const auto& readers = readers_[static_cast<size_t>(id)];
     if (readers.size() != 1 || graph_.IsOutput(id)) return {};
     const Node& reader = graph_.nodes[readers[0]];

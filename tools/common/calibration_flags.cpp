@@ -78,6 +78,13 @@ void AddCalibrationFlags(CLI::App& app, CalibrationOptions& options, const std::
       ->check(CLI::IsMember({"on", "off"}))
       ->needs(calib)
       ->group(group);
+  app.add_option("--channel-copies", options.channel_copies,
+                 "on or off: more than 8 bits where rounding activations harms most, by computing channels several "
+                 "times [on]")
+      ->type_name("WHETHER")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->needs(calib)
+      ->group(group);
   app.add_option("--weight-rounding", options.weight_rounding,
                  "data (what keeps results on the calibration data closest) or nearest [data]")
       ->type_name("HOW")

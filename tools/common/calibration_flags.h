@@ -34,12 +34,12 @@ class PreprocessFlags {
   std::vector<std::string> texts_;
 };
 
-/// --calib --calib-samples --calib-method --equalization --weight-rounding --bias-correction --input-range.
+/// --calib --calib-samples --calib-method --equalization --channel-copies --weight-rounding --bias-correction --input-range.
 struct CalibrationOptions {
   std::vector<std::string> sources;  ///< [NAME=]PATH, see io::Dataset
   int64_t samples = 0;               ///< 0: all
   std::string method;
-  std::string equalization = "on", weight_rounding = "data", bias_correction = "on";
+  std::string equalization = "on", channel_copies = "on", weight_rounding = "data", bias_correction = "on";
   std::pair<float, float> input_range{-2.5F, 2.5F};  ///< for calibration without data
   bool input_range_given = false;
 };

@@ -7,9 +7,12 @@
 #include <optional>
 
 #include "compiler/import/import_onnx.h"
+#include "compiler/macs.h"
 #include "compiler/passes/canonicalize.h"
 #include "compiler/quantize/absorb_qdq.h"
+#include "compiler/quantize/copy_channels.h"
 #include "compiler/quantize/equalize.h"
+#include "compiler/quantize/select.h"
 #include "compiler/quantize/synthetic_inputs.h"
 #include "runtime/io/dataset.h"
 #include "tools/common/table.h"
@@ -59,6 +62,29 @@ compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
           .correct_bias = options.bias_correction == "on"};
 }
 
+/// Trials that find out where activations need more than 8 bits: samples, and multiply-accumulates in all.
+constexpr int64_t kTrialRuns = 4;
+constexpr double kTrialMacs = 1e11;
+
+/// Copies channels of `graph` where that keeps its outputs closest; nothing when nothing needs it.
+Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::ActivationParams& params,
+                                        const io::Dataset& data, int jobs, Progress& progress) {
+  std::vector<compiler::CopyCandidate> candidates =
+      compiler::FindCopyCandidates(graph, compiler::SelectQuantized(graph));
+  double macs = 0;
+  for (const compiler::Node& node : graph.nodes) macs += static_cast<double>(compiler::Macs(graph, node));
+  // The first layers have the most pixels and the fewest channels: where a trial of all takes too long, they are tried.
+  const auto most = static_cast<size_t>(std::max(4.0, kTrialMacs / std::max(macs, 1.0)));
+  if (candidates.size() > most) candidates.resize(most);
+  if (candidates.empty()) return compiler::CopyShifts{};
+  const auto tried = static_cast<double>(candidates.size() + 1);
+  const auto runs = static_cast<int64_t>(std::clamp(kTrialMacs / (tried * macs), 1.0, double{kTrialRuns}));
+  XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs));
+  XRUN_RETURN_IF_ERROR(FeedSome(data, graph, runs, progress, [&](auto inputs) { return trial.Add(inputs); }));
+  XRUN_ASSIGN_OR_RETURN(const std::vector<int> copies, compiler::ChooseCopies(graph, candidates, trial, {}));
+  return compiler::CopyChannels(graph, candidates, copies);
+}
+
 /// Calibrates `graph`, and equalizes it before.
 Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
                               QuantizedModel& model) {
@@ -82,7 +108,9 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
   std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
   const compiler::QuantizeOptions quantize = OptionsOf(options);
   const bool equalize = options.equalization == "on", second_order = quantize.round_by_data || quantize.correct_bias;
+  const bool copy = options.channel_copies == "on";
   const int64_t runs = data.runs() + (equalize ? std::min(data.runs(), kReachRuns) : 0) +
+                       (copy ? std::min(data.runs(), kTrialRuns) : 0) +
                        (second_order ? std::min(data.runs(), kMomentRuns) : 0);
   Progress progress("calibrating", runs, progress_mode);
   if (equalize) {
@@ -92,6 +120,19 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
     compiler::Equalize(graph, ranges.ranges());
   }
   XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
+  if (copy) {
+    const auto choose = [&] {
+      return compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), learnt.calibration,
+                                              quantize.method, quantize.percentile);
+    };
+    XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams params, choose());
+    XRUN_ASSIGN_OR_RETURN(const compiler::CopyShifts shifts, MakeCopies(graph, params, data, flags.Jobs(), progress));
+    if (!shifts.empty()) {
+      XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
+      XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams steps, choose());
+      compiler::ShiftCopies(graph, shifts, steps);
+    }
+  }
   if (!second_order) return learnt;
   XRUN_ASSIGN_OR_RETURN(auto collector, compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
   XRUN_RETURN_IF_ERROR(

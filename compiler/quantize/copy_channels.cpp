@@ -1,0 +1,348 @@
+#include "compiler/quantize/copy_channels.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "compiler/macs.h"
+
+namespace xrun::compiler {
+namespace {
+
+constexpr int kMostCopies = 4;
+/// A step that takes away less of the loss than this is not worth a wider layer.
+constexpr double kLeastGain = 0.02;
+
+bool IsFloatConstant(const Graph& graph, ValueId id) {
+  return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;
+}
+
+bool HasFloatWeights(const Graph& graph, const Node& node) {
+  const bool biased = node.inputs.size() > 2 && node.inputs[2] != kNone;
+  return IsFloatConstant(graph, node.inputs[1]) && (!biased || IsFloatConstant(graph, node.inputs[2]));
+}
+
+bool IsDepthwise(const Graph& graph, const Node& node) {
+  const Shape& weights = graph.at(node.inputs[1]).shape;
+  return node.as<ConvAttrs>().groups == weights[0] && weights[1] == 1;
+}
+
+std::vector<float> Floats(const Graph& graph, ValueId id) {
+  const float* data = graph.at(id).data<float>();
+  return {data, data + Elements(graph.at(id).shape)};
+}
+
+/// Channels are axis 1, picked by a list of indices that is known.
+bool PicksChannels(const Graph& graph, const Node& node) {
+  return node.op == Op::kGather && node.as<AxisAttrs>().axis == 1 && graph.at(node.inputs[1]).is_constant() &&
+         graph.at(node.inputs[1]).dtype == DType::kInt64 && graph.at(node.inputs[1]).shape.size() == 1;
+}
+
+class Finder {
+ public:
+  Finder(const Graph& graph, const std::vector<bool>& quantized) : graph_(graph), quantized_(quantized) {
+    readers_.resize(graph.values.size());
+    producer_.assign(graph.values.size(), kNone);
+    for (size_t n = 0; n < graph.nodes.size(); ++n) {
+      for (ValueId id : graph.nodes[n].inputs) {
+        if (id != kNone) readers_[static_cast<size_t>(id)].push_back(static_cast<NodeId>(n));
+      }
+      for (ValueId id : graph.nodes[n].outputs) producer_[static_cast<size_t>(id)] = static_cast<NodeId>(n);
+    }
+  }
+
+  std::vector<CopyCandidate> Run() const {
+    std::vector<CopyCandidate> found;
+    std::set<NodeId> joined;  // in a candidate that an earlier convolution began
+    for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+      CopyCandidate candidate;
+      if (joined.contains(static_cast<NodeId>(n)) || !Begin(static_cast<NodeId>(n), &candidate)) continue;
+      if (candidate.readers.empty()) continue;
+      joined.insert(candidate.convs.begin(), candidate.convs.end());
+      for (const auto& nodes : {candidate.convs, candidate.depthwise, candidate.readers}) {
+        for (const NodeId i : nodes) candidate.macs += static_cast<double>(Macs(graph_, NodeAt(i)));
+      }
+      found.push_back(std::move(candidate));
+    }
+    return found;
+  }
+
+ private:
+  const Node& NodeAt(NodeId n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  /// Adds a convolution over all channels and what follows it; false when it, or what follows, does not take copies.
+  bool Begin(NodeId n, CopyCandidate* candidate) const {
+    const Node& node = NodeAt(n);
+    if (node.op != Op::kConv || !quantized_[static_cast<size_t>(n)] || node.as<ConvAttrs>().groups != 1) return false;
+    if (!HasFloatWeights(graph_, node) || graph_.at(node.outputs[0]).shape[0] != 1) return false;
+    candidate->convs.push_back(n);
+    return Follow(node.outputs[0], candidate);
+  }
+
+  bool Follow(ValueId id, CopyCandidate* candidate) const {
+    if (graph_.IsOutput(id)) return false;
+    candidate->values.push_back(id);
+    for (const NodeId n : readers_[static_cast<size_t>(id)]) {
+      const Node& node = NodeAt(n);
+      if (!quantized_[static_cast<size_t>(n)]) return false;
+      if (node.op == Op::kConcat) {
+        if (!Join(n, candidate)) return false;
+        continue;
+      }
+      if (node.inputs[0] != id) return false;
+      switch (node.op) {
+        case Op::kConv:
+          if (!HasFloatWeights(graph_, node)) return false;
+          if (node.as<ConvAttrs>().groups == 1) {
+            candidate->readers.push_back(n);
+            continue;
+          }
+          if (!IsDepthwise(graph_, node)) return false;
+          candidate->depthwise.push_back(n);
+          break;
+        case Op::kGather:
+          if (!PicksChannels(graph_, node)) return false;
+          break;
+        case Op::kUnary:
+        case Op::kMaxPool:
+        case Op::kAveragePool:
+          break;
+        default:
+          return false;
+      }
+      if (!Follow(node.outputs[0], candidate)) return false;
+    }
+    return true;
+  }
+
+  /// A Concat whose operands are convolutions and functions of them. What follows it is followed once.
+  bool Join(NodeId n, CopyCandidate* candidate) const {
+    const Node& node = NodeAt(n);
+    if (node.as<AxisAttrs>().axis != 1) return false;
+    auto& values = candidate->values;
+    if (std::find(values.begin(), values.end(), node.outputs[0]) != values.end()) return true;
+    if (!Follow(node.outputs[0], candidate)) return false;
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+      if (std::find(values.begin(), values.end(), id) != values.end()) return true;
+      NodeId from = producer_[static_cast<size_t>(id)];
+      if (from != kNone && NodeAt(from).op == Op::kUnary) from = producer_[static_cast<size_t>(NodeAt(from).inputs[0])];
+      return from != kNone && Begin(from, candidate);
+    });
+  }
+
+  const Graph& graph_;
+  const std::vector<bool>& quantized_;
+  std::vector<std::vector<NodeId>> readers_;
+  std::vector<NodeId> producer_;
+};
+
+/// Rewrites node by node. A value's map says which of its former channels each channel is a copy of; all former
+/// channels have equally many copies.
+class Copier {
+ public:
+  using Map = std::vector<size_t>;
+
+  explicit Copier(Graph& graph) : graph_(graph) {}
+
+  void Widen(Node& node, int copies) {
+    const auto channels = static_cast<size_t>(graph_.at(node.outputs[0]).shape[1]);
+    Map map;
+    for (int i = 0; i < copies; ++i) {
+      for (size_t c = 0; c < channels; ++c) map.push_back(c);
+    }
+    WidenRows(node, map);
+    Set(node.outputs[0], map);
+    SetShifts(node.outputs[0], map, channels);
+  }
+
+  /// Passes the copies of the node's input on, if there are any.
+  void Pass(Node& node) {
+    const auto it = maps_.find(node.inputs.empty() ? kNone : node.inputs[0]);
+    if (it == maps_.end()) return;
+    const Map map = it->second;
+    if (node.op == Op::kConcat) return Join(node);
+    if (node.op == Op::kGather) return Pick(node, map);
+    if (node.op == Op::kConv && node.as<ConvAttrs>().groups == 1) return TakeMean(node, map);
+    if (node.op == Op::kConv) {
+      const auto channels = static_cast<size_t>(node.as<ConvAttrs>().groups);
+      WidenRows(node, map);
+      node.as<ConvAttrs>().groups = static_cast<int64_t>(map.size());
+      SetShifts(node.outputs[0], map, channels);
+    }
+    Set(node.outputs[0], map);
+  }
+
+  CopyShifts shifts() && { return std::move(shifts_); }
+
+ private:
+  void Join(Node& node) {
+    Map joined;
+    size_t first = 0;
+    for (const ValueId id : node.inputs) {
+      const Map& map = maps_.at(id);
+      for (const size_t c : map) joined.push_back(first + c);
+      first += *std::max_element(map.begin(), map.end()) + 1;
+    }
+    Set(node.outputs[0], joined);
+  }
+
+  void Pick(Node& node, const Map& map) {
+    const ValueId indices = node.inputs[1];
+    const auto* picked = graph_.at(indices).data<int64_t>();
+    const auto count = static_cast<size_t>(graph_.at(indices).shape[0]);
+    const size_t channels = *std::max_element(map.begin(), map.end()) + 1;
+    std::vector<std::vector<int64_t>> places(channels);
+    for (size_t i = 0; i < map.size(); ++i) places[map[i]].push_back(static_cast<int64_t>(i));
+    std::vector<int64_t> wide;
+    Map out;
+    for (size_t copy = 0; copy < places[0].size(); ++copy) {
+      for (size_t i = 0; i < count; ++i) {
+        const int64_t c = picked[i] < 0 ? picked[i] + static_cast<int64_t>(channels) : picked[i];
+        wide.push_back(places[static_cast<size_t>(c)][copy]);
+        out.push_back(i);
+      }
+    }
+    node.inputs[1] = graph_.AddConstant(graph_.UniqueName(graph_.at(indices).name + ".copies"), DType::kInt64,
+                                        {static_cast<int64_t>(wide.size())}, wide.data());
+    Set(node.outputs[0], out);
+  }
+
+  void Set(ValueId id, const Map& map) {
+    graph_.at(id).shape[1] = static_cast<int64_t>(map.size());
+    graph_.at(id).name = graph_.UniqueName(graph_.at(id).name + ".copies");
+    maps_[id] = map;
+  }
+
+  void SetShifts(ValueId id, const Map& map, size_t channels) {
+    std::vector<size_t> seen(channels, 0), count(channels, 0);
+    for (const size_t c : map) ++count[c];
+    std::vector<double>& shifts = shifts_[id];
+    for (const size_t c : map) {
+      shifts.push_back((static_cast<double>(seen[c]++) + 0.5) / static_cast<double>(count[c]) - 0.5);
+    }
+  }
+
+  ValueId Constant(ValueId like, Shape shape, const std::vector<float>& data) {
+    return graph_.AddConstant(graph_.UniqueName(graph_.at(like).name + ".copies"), DType::kFloat32, std::move(shape),
+                              data.data());
+  }
+
+  /// Rows of weights and bias as the map says; every copied convolution has a bias, to be shifted.
+  void WidenRows(Node& node, const Map& map) {
+    Shape shape = graph_.at(node.inputs[1]).shape;
+    const std::vector<float> weights = Floats(graph_, node.inputs[1]);
+    const bool biased = node.inputs.size() > 2 && node.inputs[2] != kNone;
+    const std::vector<float> bias =
+        biased ? Floats(graph_, node.inputs[2]) : std::vector<float>(static_cast<size_t>(shape[0]), 0.0F);
+    const size_t row = weights.size() / static_cast<size_t>(shape[0]);
+    std::vector<float> wide_weights, wide_bias;
+    for (const size_t c : map) {
+      wide_weights.insert(wide_weights.end(), weights.begin() + static_cast<std::ptrdiff_t>(c * row),
+                          weights.begin() + static_cast<std::ptrdiff_t>((c + 1) * row));
+      wide_bias.push_back(bias[c]);
+    }
+    shape[0] = static_cast<int64_t>(map.size());
+    node.inputs.resize(3, kNone);
+    node.inputs[2] = Constant(biased ? node.inputs[2] : node.inputs[1], {shape[0]}, wide_bias);
+    node.inputs[1] = Constant(node.inputs[1], shape, wide_weights);
+  }
+
+  void TakeMean(Node& node, const Map& map) {
+    Shape shape = graph_.at(node.inputs[1]).shape;
+    const std::vector<float> weights = Floats(graph_, node.inputs[1]);
+    const auto channels = static_cast<size_t>(shape[1]);
+    const size_t kernel = weights.size() / (static_cast<size_t>(shape[0]) * channels);
+    std::vector<float> count(channels, 0.0F);
+    for (const size_t c : map) count[c] += 1;
+    std::vector<float> shared;
+    for (size_t o = 0; o < static_cast<size_t>(shape[0]); ++o) {
+      for (const size_t c : map) {
+        for (size_t k = 0; k < kernel; ++k) shared.push_back(weights[(o * channels + c) * kernel + k] / count[c]);
+      }
+    }
+    shape[1] = static_cast<int64_t>(map.size());
+    node.inputs[1] = Constant(node.inputs[1], shape, shared);
+  }
+
+  Graph& graph_;
+  std::map<ValueId, Map> maps_;
+  CopyShifts shifts_;
+};
+
+}  // namespace
+
+std::vector<CopyCandidate> FindCopyCandidates(const Graph& graph, const std::vector<bool>& quantized) {
+  return Finder(graph, quantized).Run();
+}
+
+Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<CopyCandidate>& candidates,
+                                      RoundingTrial& trial, const CopyLimits& limits) {
+  std::vector<int> copies(candidates.size(), 1);
+  std::vector<bool> rounded(graph.values.size(), true);
+  XRUN_ASSIGN_OR_RETURN(const double all, trial.Loss(rounded));
+  if (all <= limits.good_enough) return copies;
+  std::vector<double> losses;
+  for (const CopyCandidate& candidate : candidates) {
+    rounded.assign(graph.values.size(), false);
+    for (const ValueId id : candidate.values) rounded[static_cast<size_t>(id)] = true;
+    XRUN_ASSIGN_OR_RETURN(const double loss, trial.Loss(rounded));
+    losses.push_back(std::max(0.0, loss));
+  }
+  double room = 0;
+  for (const Node& node : graph.nodes) room += limits.most_macs * static_cast<double>(Macs(graph, node));
+  // Noise of k copies has 1/k² of the power. Losses of one value at a time do not add up exactly; they rank.
+  for (double left = all; left > limits.good_enough;) {
+    size_t best = candidates.size();
+    double best_rate = 0, best_gain = 0;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      const double cost = candidates[i].macs * copies[i];
+      if (copies[i] == kMostCopies || cost > room) continue;
+      const double gain = 0.75 * losses[i] / (copies[i] * copies[i]);
+      if (gain < kLeastGain * all || gain / cost <= best_rate) continue;
+      best = i, best_rate = gain / cost, best_gain = gain;
+    }
+    if (best == candidates.size()) break;
+    room -= candidates[best].macs * copies[best];
+    left -= best_gain;
+    copies[best] *= 2;
+  }
+  return copies;
+}
+
+CopyShifts CopyChannels(Graph& graph, const std::vector<CopyCandidate>& candidates, const std::vector<int>& copies) {
+  assert(candidates.size() == copies.size());
+  std::map<NodeId, int> widened;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (copies[i] == 1) continue;
+    for (const NodeId conv : candidates[i].convs) widened[conv] = copies[i];
+  }
+  Copier copier(graph);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    copier.Pass(graph.nodes[n]);
+    if (const auto it = widened.find(static_cast<NodeId>(n)); it != widened.end()) {
+      copier.Widen(graph.nodes[n], it->second);
+    }
+  }
+  return std::move(copier).shifts();
+}
+
+void ShiftCopies(Graph& graph, const CopyShifts& shifts, const ActivationParams& params) {
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::kConv) continue;
+    const auto it = shifts.find(node.outputs[0]);
+    if (it == shifts.end()) continue;
+    const auto& quant = params.params[static_cast<size_t>(node.outputs[0])];
+    assert(quant && "only results of quantized convolutions are copied");
+    std::vector<float> bias = Floats(graph, node.inputs[2]);
+    for (size_t c = 0; c < bias.size(); ++c) {
+      bias[c] += static_cast<float>(it->second[c] * static_cast<double>(quant->scale[0]));
+    }
+    const auto* bytes = reinterpret_cast<const uint8_t*>(bias.data());
+    graph.at(node.inputs[2]).constant =
+        std::make_shared<const std::vector<uint8_t>>(bytes, bytes + bias.size() * sizeof(float));
+  }
+}
+
+}  // namespace xrun::compiler
