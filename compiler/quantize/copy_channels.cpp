@@ -13,7 +13,9 @@ namespace {
 
 constexpr int kMostCopies = 4;
 /// A step that takes away less of the loss than this is not worth a wider layer.
-constexpr double kLeastGain = 0.02;
+constexpr double kLeastGain = 0.005;
+/// Loss with nothing copied that calls for copies at all.
+constexpr double kHarm = 1e-3;
 
 bool IsFloatConstant(const Graph& graph, ValueId id) {
   return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;
@@ -40,6 +42,21 @@ bool PicksChannels(const Graph& graph, const Node& node) {
          graph.at(node.inputs[1]).dtype == DType::kInt64 && graph.at(node.inputs[1]).shape.size() == 1;
 }
 
+/// Channels count in whole groups: the overlay's arrays are 8 to 16 channels wide, and what fills a group is free.
+constexpr int64_t kGroup = 16;
+int64_t WholeGroups(int64_t channels) { return (channels + kGroup - 1) / kGroup * kGroup; }
+
+/// Multiply-accumulates of a convolution with so many times the input and output channels. A depthwise one counts as
+/// much as a convolution over one group of channels.
+double Cost(const Graph& graph, const Node& node, int64_t in, int64_t out) {
+  const Shape& weights = graph.at(node.inputs[1]).shape;
+  const Shape& result = graph.at(node.outputs[0]).shape;
+  const bool depthwise = IsDepthwise(graph, node);
+  const int64_t inputs = depthwise ? kGroup : WholeGroups(weights[1] * in);
+  const int64_t taps = weights[2] * weights[3], pixels = result[0] * result[2] * result[3];
+  return static_cast<double>(inputs * WholeGroups(weights[0] * out) * taps * pixels);
+}
+
 class Finder {
  public:
   Finder(const Graph& graph, const std::vector<bool>& quantized) : graph_(graph), quantized_(quantized) {
@@ -61,9 +78,6 @@ class Finder {
       if (joined.contains(static_cast<NodeId>(n)) || !Begin(static_cast<NodeId>(n), &candidate)) continue;
       if (candidate.readers.empty()) continue;
       joined.insert(candidate.convs.begin(), candidate.convs.end());
-      for (const auto& nodes : {candidate.convs, candidate.depthwise, candidate.readers}) {
-        for (const NodeId i : nodes) candidate.macs += static_cast<double>(Macs(graph_, NodeAt(i)));
-      }
       found.push_back(std::move(candidate));
     }
     return found;
@@ -282,7 +296,7 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
   std::vector<int> copies(candidates.size(), 1);
   std::vector<bool> rounded(graph.values.size(), true);
   XRUN_ASSIGN_OR_RETURN(const double all, trial.Loss(rounded));
-  if (all <= limits.good_enough) return copies;
+  if (all <= kHarm) return copies;
   std::vector<double> losses;
   for (const CopyCandidate& candidate : candidates) {
     rounded.assign(graph.values.size(), false);
@@ -290,21 +304,31 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
     XRUN_ASSIGN_OR_RETURN(const double loss, trial.Loss(rounded));
     losses.push_back(std::max(0.0, loss));
   }
+  const auto cost = [&](const CopyCandidate& candidate, int copies) {
+    double sum = 0;
+    for (const NodeId n : candidate.convs) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, copies);
+    for (const NodeId n : candidate.depthwise) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, copies);
+    for (const NodeId n : candidate.readers) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], copies, 1);
+    return sum;
+  };
   double room = 0;
-  for (const Node& node : graph.nodes) room += limits.most_macs * static_cast<double>(Macs(graph, node));
-  // Noise of k copies has 1/k² of the power. Losses of one value at a time do not add up exactly; they rank.
+  for (const Node& node : graph.nodes) {
+    room +=
+        limits.most_macs * (node.op == Op::kConv ? Cost(graph, node, 1, 1) : static_cast<double>(Macs(graph, node)));
+  }
+  // Noise of k copies has 1/k² of the power. Losses of one candidate at a time do not add up exactly; they rank.
   for (double left = all; left > limits.good_enough;) {
     size_t best = candidates.size();
-    double best_rate = 0, best_gain = 0;
+    double best_rate = 0, best_gain = 0, best_cost = 0;
     for (size_t i = 0; i < candidates.size(); ++i) {
-      const double cost = candidates[i].macs * copies[i];
-      if (copies[i] == kMostCopies || cost > room) continue;
+      if (copies[i] == kMostCopies) continue;
+      const double more = cost(candidates[i], 2 * copies[i]) - cost(candidates[i], copies[i]);
       const double gain = 0.75 * losses[i] / (copies[i] * copies[i]);
-      if (gain < kLeastGain * all || gain / cost <= best_rate) continue;
-      best = i, best_rate = gain / cost, best_gain = gain;
+      if (more > room || gain < kLeastGain * all || gain / (more + 1) <= best_rate) continue;
+      best = i, best_rate = gain / (more + 1), best_gain = gain, best_cost = more;
     }
     if (best == candidates.size()) break;
-    room -= candidates[best].macs * copies[best];
+    room -= best_cost;
     left -= best_gain;
     copies[best] *= 2;
   }

@@ -3,6 +3,7 @@ target_link_libraries(cpu_kernels_test PRIVATE xrun_cpu xrun_warnings GTest::gte
 gtest_discover_tests(cpu_kernels_test)
 
 add_executable(quantize_test ${CMAKE_CURRENT_LIST_DIR}/quantize_ranges_test.cpp
+                             ${CMAKE_CURRENT_LIST_DIR}/quantize_copies_test.cpp
                              ${CMAKE_CURRENT_LIST_DIR}/quantize_graph_test.cpp
                              ${CMAKE_CURRENT_LIST_DIR}/quantize_equalize_test.cpp
                              ${CMAKE_CURRENT_LIST_DIR}/quantize_weights_test.cpp

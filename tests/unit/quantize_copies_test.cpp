@@ -1,0 +1,202 @@
+// Copied channels: the graph computes what it did, and rounding its activations to int8 harms less.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compiler/quantize/copy_channels.h"
+#include "compiler/quantize/equalize.h"
+#include "compiler/quantize/rounding_trial.h"
+#include "compiler/quantize/select.h"
+#include "tests/unit/quantize_test_util.h"
+
+namespace xrun::compiler {
+namespace {
+
+const Clamp kRelu6{0.0F, 6.0F};
+const Shape kInput = {1, 3, 12, 12};
+
+std::vector<float> Noise(const Shape& shape) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> data(static_cast<size_t>(Elements(shape)));
+  for (float& x : data) x = normal(random);
+  return data;
+}
+
+std::vector<float> Output(const Graph& graph, const std::vector<float>& input) {
+  auto executor = FloatExecutor::Create(graph, 1);
+  EXPECT_TRUE(executor.ok());
+  const std::span<const float> x(input);
+  EXPECT_TRUE(executor->Run({&x, 1}).ok());
+  const auto out = executor->output(0);
+  return {out.begin(), out.end()};
+}
+
+void ExpectNear(const std::vector<float>& want, const std::vector<float>& got) {
+  ASSERT_EQ(want.size(), got.size());
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(want[i], got[i], 1e-4F * (1 + std::fabs(want[i]))) << i;
+}
+
+/// Conv, depthwise Conv, function, pool, Conv: all channel by channel in between.
+Graph Chain() {
+  GraphMaker make;
+  ValueId y = make.Conv(make.Input(kInput), 8, 3, kRelu6);
+  y = make.Conv(y, 8, 3, {}, 8);
+  y = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kHardSwish, 0, 0}}}, {y});
+  y = make.Add(Op::kMaxPool, PoolAttrs{{2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, {0, 0}, false}, {y});
+  make.graph.outputs = {make.Conv(y, 5, 1)};
+  return make.graph;
+}
+
+ActivationParams Params(const Graph& graph) {
+  auto params =
+      ChooseActivationParams(graph, SelectQuantized(graph), Calibrated(graph), CalibrationMethod::kMinMax, 99.99);
+  EXPECT_TRUE(params.ok());
+  return std::move(params).value();
+}
+
+double Loss(const Graph& graph, const ActivationParams& params, const std::vector<ValueId>& rounded) {
+  auto trial = RoundingTrial::Create(graph, params, 1);
+  EXPECT_TRUE(trial.ok());
+  const std::vector<float> input = Noise(kInput);
+  const std::span<const float> x(input);
+  EXPECT_TRUE(trial->Add({&x, 1}).ok());
+  std::vector<bool> which(graph.values.size(), false);
+  for (const ValueId id : rounded) which[static_cast<size_t>(id)] = true;
+  const auto loss = trial->Loss(which);
+  EXPECT_TRUE(loss.ok());
+  return *loss;
+}
+
+TEST(CopyChannels, ResultsStayThroughWhatTreatsChannelsAlone) {
+  Graph graph = Chain();
+  const std::vector<float> input = Noise(kInput), want = Output(graph, input);
+  const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+  ASSERT_EQ(candidates.size(), 1u);
+  EXPECT_EQ(candidates[0].convs, std::vector<NodeId>{0});
+  EXPECT_EQ(candidates[0].values.size(), 4u);
+  EXPECT_EQ(candidates[0].depthwise, std::vector<NodeId>{1});
+  EXPECT_EQ(candidates[0].readers, std::vector<NodeId>{4});
+  const CopyShifts shifts = CopyChannels(graph, candidates, {4});
+  ASSERT_TRUE(Verify(graph).ok());
+  EXPECT_EQ(graph.at(candidates[0].values[0]).shape, (Shape{1, 32, 12, 12}));
+  ExpectNear(want, Output(graph, input));
+  // Both convolutions are shifted, by eighths: −3/8, −1/8, 1/8, 3/8, each for all channels.
+  ASSERT_EQ(shifts.size(), 2u);
+  for (const auto& [id, shift] : shifts) {
+    ASSERT_EQ(shift.size(), 32u);
+    for (size_t i = 0; i < 32; ++i) EXPECT_DOUBLE_EQ(shift[i], static_cast<double>(i / 8) / 4 - 0.375);
+  }
+}
+
+TEST(CopyChannels, ShiftedCopiesRoundToFinerSteps) {
+  double losses[3];
+  for (int i = 0; i < 3; ++i) {
+    GraphMaker make;
+    make.graph.outputs = {make.Conv(make.Conv(make.Input(kInput), 8, 3), 5, 1)};
+    Graph& graph = make.graph;
+    const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+    ASSERT_EQ(candidates.size(), 1u);
+    const CopyShifts shifts = CopyChannels(graph, candidates, {1 << i});
+    const ActivationParams params = Params(graph);
+    ShiftCopies(graph, shifts, params);
+    losses[i] = Loss(graph, params, candidates[0].values);
+  }
+  EXPECT_GT(losses[0], 1e-6);
+  EXPECT_LT(losses[1], 0.33 * losses[0]);
+  EXPECT_GT(losses[1], 0.18 * losses[0]);
+  EXPECT_LT(losses[2], 0.33 * losses[1]);
+}
+
+TEST(CopyChannels, TakesWhatSplitByReachMade) {
+  GraphMaker make;
+  const ValueId x = make.Input(kInput);
+  ValueId y = make.Conv(x, 8, 3);
+  const NodeId conv = make.graph.Producer(y);
+  for (size_t i = 1; i < 3; ++i) {  // half of the channels are small
+    Value& value = make.graph.at(make.graph.nodes[static_cast<size_t>(conv)].inputs[i]);
+    std::vector<float> data(value.data<float>(), value.data<float>() + Elements(value.shape));
+    for (size_t k = 0; k < data.size(); ++k) data[k] *= k * 8 / data.size() % 2 == 0 ? 1.0F : 0.01F;
+    const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
+    value.constant = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + data.size() * sizeof(float));
+  }
+  y = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kHardSwish, 0, 0}}}, {y});
+  make.graph.outputs = {make.Conv(y, 5, 1)};
+  Graph& graph = make.graph;
+  const std::vector<float> input = Noise(kInput), want = Output(graph, input);
+  auto ranges = ChannelRanges::Create(graph, 1);
+  ASSERT_TRUE(ranges.ok());
+  const std::span<const float> span(input);
+  ASSERT_TRUE(ranges->Add({&span, 1}).ok());
+  ASSERT_EQ(SplitByReach(graph, ranges->ranges()).size(), 1u);
+
+  const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+  ASSERT_EQ(candidates.size(), 1u);
+  EXPECT_GE(candidates[0].convs.size(), 2u);
+  const CopyShifts shifts = CopyChannels(graph, candidates, {2});
+  EXPECT_EQ(shifts.size(), candidates[0].convs.size());
+  ASSERT_TRUE(Verify(graph).ok());
+  ExpectNear(want, Output(graph, input));
+}
+
+TEST(CopyChannels, NotWhereSomethingElseReads) {
+  for (const bool output : {false, true}) {
+    GraphMaker make;
+    const ValueId y = make.Conv(make.Input(kInput), 8, 3);
+    const ValueId z = make.Conv(y, 8, 3);
+    if (output) {
+      make.graph.outputs = {y, z};
+    } else {
+      make.graph.outputs = {make.Conv(make.Add(Op::kAdd, NoAttrs{}, {y, z}), 4, 1)};
+    }
+    EXPECT_TRUE(FindCopyCandidates(make.graph, SelectQuantized(make.graph)).empty()) << output;
+  }
+}
+
+TEST(ChooseCopies, OnlyWhereRoundingHarms) {
+  Graph graph = Chain();
+  const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+  const std::vector<float> input = Noise(kInput);
+  const std::span<const float> x(input);
+  for (const bool coarse : {false, true}) {
+    ActivationParams params = Params(graph);
+    if (coarse) {
+      for (const ValueId id : candidates[0].values) params.params[static_cast<size_t>(id)]->scale[0] *= 30;
+    }
+    auto trial = RoundingTrial::Create(graph, params, 1);
+    ASSERT_TRUE(trial.ok());
+    ASSERT_TRUE(trial->Add({&x, 1}).ok());
+    const auto copies = ChooseCopies(graph, candidates, *trial, {.most_macs = 10});
+    ASSERT_TRUE(copies.ok());
+    EXPECT_EQ(*copies, std::vector<int>{coarse ? 4 : 1});
+    const auto none = ChooseCopies(graph, candidates, *trial, {.most_macs = 0});
+    ASSERT_TRUE(none.ok());
+    // One group of channels has room for two copies of eight.
+    EXPECT_EQ(*none, std::vector<int>{coarse ? 2 : 1});
+  }
+}
+
+TEST(Ranges, OfLogitsKeepTheLargest) {
+  GraphMaker make;
+  const ValueId logits = make.Conv(make.Input({1, 16, 1, 1}), 200, 1);
+  make.graph.outputs = {make.Add(Op::kSoftmax, AxisAttrs{1}, {logits})};
+  const Graph& graph = make.graph;
+  Calibration calibration = Calibrated(graph);
+  std::vector<float> seen(1000);
+  for (size_t i = 0; i < seen.size(); ++i) seen[i] = i == 0 ? 16.0F : -16.0F + 24.0F * static_cast<float>(i) / 1000;
+  ActivationStats& stats = calibration.stats[static_cast<size_t>(logits)];
+  stats = {};
+  stats.Add(seen);
+  const auto params =
+      ChooseActivationParams(graph, SelectQuantized(graph), calibration, CalibrationMethod::kAuto, 99.99);
+  ASSERT_TRUE(params.ok());
+  const QuantParams& quant = *params->params[static_cast<size_t>(logits)];
+  const float lo = quant.scale[0] * static_cast<float>(-128 - quant.zero_point[0]);
+  const float hi = quant.scale[0] * static_cast<float>(127 - quant.zero_point[0]);
+  EXPECT_GT(hi, 16.5F);  // what decides has room above
+  EXPECT_GT(lo, -8.0F);  // e^-8 is not worth levels
+}
+
+}  // namespace
+}  // namespace xrun::compiler
