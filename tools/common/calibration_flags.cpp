@@ -79,8 +79,7 @@ void AddCalibrationFlags(CLI::App& app, CalibrationOptions& options, const std::
       ->needs(calib)
       ->group(group);
   app.add_option("--channel-copies", options.channel_copies,
-                 "on or off: more than 8 bits where rounding activations harms most, by computing channels several "
-                 "times [on]")
+                 "on or off: more than 8 bits where rounding activations harms most [on]")
       ->type_name("WHETHER")
       ->check(CLI::IsMember({"on", "off"}))
       ->needs(calib)
