@@ -86,14 +86,16 @@ class Chooser {
     auto& params = by_source_[static_cast<size_t>(source)];
     if (params) return;
     const ActivationStats& stats = calibration_.stats[static_cast<size_t>(source)];
-    const bool logits = BeforeSoftmax(source);
-    const std::vector<UnaryFunction> chain = logits ? Exponential(stats.max()) : OnlyReader(source);
+    const auto chain = OnlyReader(source);
     ChosenRange row;
     row.value = graph_.at(source).name;
     row.seen = {stats.min(), stats.max()};
     row.chosen = ChooseRange(stats, method, percentile, chain);
-    // The largest of a sample decides alone: other samples must find room above what was seen.
-    if (logits) row.chosen.hi += kRoomAboveLogits * (row.chosen.hi - row.chosen.lo);
+    if (BeforeSoftmax(source)) {
+      // Of each sample the largest decide: they are never cut off, and other samples find room above what was seen.
+      row.chosen.hi = std::max(row.chosen.hi, row.seen.hi);
+      row.chosen.hi += kRoomAboveLogits * (row.chosen.hi - row.chosen.lo);
+    }
     params = MakeParams(row.chosen);
     if (LeftOfProduct(source)) params = CheapForProduct(*params, row.chosen, stats);
     row.mean_squared_error = QuantizationError(stats, *params, chain);
@@ -136,13 +138,8 @@ class Chooser {
     });
   }
 
-  /// What a Softmax makes of its inputs, up to a factor: errors behind it count where the largest are.
-  static std::vector<UnaryFunction> Exponential(float most) {
-    return {{UnaryKind::kAffine, 1, -static_cast<double>(most)}, {UnaryKind::kExp, 0, 0}};
-  }
-
   /// The unary chain that alone reads the value; empty when there is another reader.
-  std::vector<UnaryFunction> OnlyReader(ValueId id) const {
+  std::span<const UnaryFunction> OnlyReader(ValueId id) const {
     const auto& readers = readers_[static_cast<size_t>(id)];
     if (readers.size() != 1 || graph_.IsOutput(id)) return {};
     const Node& reader = graph_.nodes[readers[0]];

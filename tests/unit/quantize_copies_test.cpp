@@ -178,24 +178,26 @@ TEST(ChooseCopies, OnlyWhereRoundingHarms) {
 }
 
 TEST(Ranges, OfLogitsKeepTheLargest) {
-  GraphMaker make;
-  const ValueId logits = make.Conv(make.Input({1, 16, 1, 1}), 200, 1);
-  make.graph.outputs = {make.Add(Op::kSoftmax, AxisAttrs{1}, {logits})};
-  const Graph& graph = make.graph;
-  Calibration calibration = Calibrated(graph);
-  std::vector<float> seen(1000);
-  for (size_t i = 0; i < seen.size(); ++i) seen[i] = i == 0 ? 16.0F : -16.0F + 24.0F * static_cast<float>(i) / 1000;
-  ActivationStats& stats = calibration.stats[static_cast<size_t>(logits)];
-  stats = {};
-  stats.Add(seen);
-  const auto params =
-      ChooseActivationParams(graph, SelectQuantized(graph), calibration, CalibrationMethod::kAuto, 99.99);
-  ASSERT_TRUE(params.ok());
-  const QuantParams& quant = *params->params[static_cast<size_t>(logits)];
-  const float lo = quant.scale[0] * static_cast<float>(-128 - quant.zero_point[0]);
-  const float hi = quant.scale[0] * static_cast<float>(127 - quant.zero_point[0]);
-  EXPECT_GT(hi, 16.5F);  // what decides has room above
-  EXPECT_GT(lo, -8.0F);  // e^-8 is not worth levels
+  float hi[2];
+  for (const bool softmax : {false, true}) {
+    GraphMaker make;
+    const ValueId logits = make.Conv(make.Input({1, 16, 1, 1}), 200, 1);
+    make.graph.outputs = {softmax ? make.Add(Op::kSoftmax, AxisAttrs{1}, {logits}) : logits};
+    const Graph& graph = make.graph;
+    Calibration calibration = Calibrated(graph);
+    std::vector<float> seen(20000, 1.0F);
+    for (size_t i = 0; i < seen.size(); ++i) seen[i] = i == 0 ? 16.0F : -1.0F + 2e-4F * static_cast<float>(i % 10000);
+    ActivationStats& stats = calibration.stats[static_cast<size_t>(logits)];
+    stats = {};
+    stats.Add(seen);
+    const auto params =
+        ChooseActivationParams(graph, SelectQuantized(graph), calibration, CalibrationMethod::kPercentile, 99);
+    ASSERT_TRUE(params.ok());
+    const QuantParams& quant = *params->params[static_cast<size_t>(logits)];
+    hi[softmax ? 1 : 0] = quant.scale[0] * static_cast<float>(127 - quant.zero_point[0]);
+  }
+  EXPECT_LT(hi[0], 2.0F);   // elsewhere the method cuts one value in many off
+  EXPECT_GT(hi[1], 17.0F);  // in front of a Softmax it decides, and has room above
 }
 
 }  // namespace
