@@ -15,7 +15,7 @@ constexpr int kMostCopies = 4;
 /// A step that takes away less of the loss than this is not worth a wider layer.
 constexpr double kLeastGain = 0.005;
 /// Loss with nothing copied that calls for copies at all.
-constexpr double kHarm = 2e-3;
+constexpr double kHarm = 3e-3;
 
 bool IsFloatConstant(const Graph& graph, ValueId id) {
   return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;

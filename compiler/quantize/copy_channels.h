@@ -27,7 +27,7 @@ struct CopyCandidate {
 std::vector<CopyCandidate> FindCopyCandidates(const Graph& graph, const std::vector<bool>& quantized);
 
 /// How often the channels of each candidate are to be there (1: as before), from what rounding its activations does to
-/// the outputs: nothing is copied when a loss of 2e-3 is not reached. Of the steps 1 → 2 → 4 the one that gains most
+/// the outputs: nothing is copied when a loss of 3e-3 is not reached. Of the steps 1 → 2 → 4 the one that gains most
 /// for its multiply-accumulates, channels rounded up to whole groups, is taken, until they would exceed `most_macs` (a
 /// share of the graph's), the estimated loss is below `good_enough`, or no step gains enough.
 struct CopyLimits {
