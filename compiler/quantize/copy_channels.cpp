@@ -12,8 +12,8 @@ namespace xrun::compiler {
 namespace {
 
 constexpr int kMostCopies = 4;
-/// A step that takes away less of the loss than this is not worth a wider layer.
-constexpr double kLeastGain = 0.005;
+/// A step that takes away less of the sum of losses than this is not worth a wider layer.
+constexpr double kLeastGain = 0.01;
 /// Loss with nothing copied that calls for copies at all.
 constexpr double kHarm = 3e-3;
 
@@ -43,16 +43,17 @@ bool PicksChannels(const Graph& graph, const Node& node) {
 }
 
 /// Channels count in whole groups: the overlay's arrays are 8 to 16 channels wide, and what fills a group is free.
-constexpr int64_t kGroup = 16;
+constexpr int64_t kGroup = 16, kMostColors = 4;
 int64_t WholeGroups(int64_t channels) { return (channels + kGroup - 1) / kGroup * kGroup; }
 
 /// Multiply-accumulates of a convolution with so many times the input and output channels. A depthwise one counts as
-/// much as a convolution over one group of channels.
+/// much as a convolution over one group of channels; of pictures, several taps share a group.
 double Cost(const Graph& graph, const Node& node, int64_t in, int64_t out) {
   const Shape& weights = graph.at(node.inputs[1]).shape;
   const Shape& result = graph.at(node.outputs[0]).shape;
   const bool depthwise = IsDepthwise(graph, node);
-  const int64_t inputs = depthwise ? kGroup : WholeGroups(weights[1] * in);
+  const bool picture = !depthwise && weights[1] * in <= kMostColors;
+  const int64_t inputs = depthwise ? kGroup : picture ? weights[1] * in : WholeGroups(weights[1] * in);
   const int64_t taps = weights[2] * weights[3], pixels = result[0] * result[2] * result[3];
   return static_cast<double>(inputs * WholeGroups(weights[0] * out) * taps * pixels);
 }
@@ -316,20 +317,20 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
     room +=
         limits.most_macs * (node.op == Op::kConv ? Cost(graph, node, 1, 1) : static_cast<double>(Macs(graph, node)));
   }
-  // Noise of k copies has 1/k² of the power. Losses of one candidate at a time do not add up exactly; they rank.
-  for (double left = all; left > limits.good_enough;) {
+  // Noise of k copies has 1/k² of the power. Losses of one candidate at a time do not add up to that of all: they rank.
+  const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+  while (true) {
     size_t best = candidates.size();
-    double best_rate = 0, best_gain = 0, best_cost = 0;
+    double best_rate = 0, best_cost = 0;
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (copies[i] == kMostCopies) continue;
       const double more = cost(candidates[i], 2 * copies[i]) - cost(candidates[i], copies[i]);
       const double gain = 0.75 * losses[i] / (copies[i] * copies[i]);
-      if (more > room || gain < kLeastGain * all || gain / (more + 1) <= best_rate) continue;
-      best = i, best_rate = gain / (more + 1), best_gain = gain, best_cost = more;
+      if (more > room || gain < kLeastGain * sum || gain / (more + 1) <= best_rate) continue;
+      best = i, best_rate = gain / (more + 1), best_cost = more;
     }
     if (best == candidates.size()) break;
     room -= best_cost;
-    left -= best_gain;
     copies[best] *= 2;
   }
   return copies;
