@@ -95,15 +95,15 @@ FLOAT = {
     "blazeface_short/model": (lambda n, s: crops(n, 128, 128, s) / 127.5 - 1, None, 0.99, 0.99),
     "deeplabv3_mnv2_dm05_voc/model_fp32_dequant": (lambda n, s: (crops(n, 513, 513, s) - 128) / 128, None, 0.985, 0.98),
     "fastestdet/model": (lambda n, s: crops(n, 352, 352, s, True) / 255, None, 0.99, 0.99),
-    "mbv1_025_128_imagenet/model_fp32_dequant": (lambda n, s: (crops(n, 128, 128, s) - 128) / 128, None, 0.985, 0.999),
+    "mbv1_025_128_imagenet/model_fp32_dequant": (lambda n, s: (crops(n, 128, 128, s) - 128) / 128, None, 0.995, 0.999),
     "mlperf_mbv1_025_vww/model_fp32": (lambda n, s: crops(n, 96, 96, s) / 255, None, 0.999, 0.999),
     "mlperf_resnet8_cifar10/model_fp32": (lambda n, s: crops(n, 32, 32, s), None, 0.999, 0.999),
     "ppocr_cls_v2/model": (lambda n, s: text(n, 48, 192, s) / 127.5 - 1, "x:1x3x48x192", 0.999, 0.999),
     "ppocr_det_v4/model": (lambda n, s: (text(n, 320, 320, s) / 255 - IMAGENET_MEAN) / IMAGENET_STD, "x:1x3x320x320",
-                           0.98, 0.99),
-    "ppocr_rec_v4/model": (lambda n, s: text(n, 48, 320, s) / 127.5 - 1, "x:1x3x48x320", 0.96, 0.99),
+                           0.99, 0.99),
+    "ppocr_rec_v4/model": (lambda n, s: text(n, 48, 320, s) / 127.5 - 1, "x:1x3x48x320", 0.975, 0.99),
     "selfie_segmentation/model": (lambda n, s: crops(n, 256, 256, s) / 255, None, 0.90, 0.99),
-    "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.96, 0.99),
+    "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.98, 0.99),
 }
 # name: (samples, share of equal classes)
 QUANTIZED = {
