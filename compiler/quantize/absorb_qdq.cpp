@@ -183,7 +183,7 @@ class Absorber {
   static std::vector<float> Dequantized(const Value& value) {
     const QuantParams& quant = *value.quant;
     int64_t inner = 1;
-    for (size_t i = static_cast<size_t>(quant.axis + 1); quant.axis >= 0 && i < value.shape.size(); ++i) {
+    for (size_t i = static_cast<size_t>(quant.axis) + 1; quant.axis >= 0 && i < value.shape.size(); ++i) {
       inner *= value.shape[i];
     }
     std::vector<float> result(static_cast<size_t>(Elements(value.shape)));

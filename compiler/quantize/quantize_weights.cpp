@@ -91,8 +91,8 @@ Result<std::vector<float>> WeightScales(const Graph& graph, const Node& node, fl
     return InNode(node, "its weights '" + graph.at(node.inputs[1]).name + "' hold a value that is not finite");
 
   // Terms of one output: rounding adds at most half a unit to each.
-  const double terms =
-      static_cast<double>(layout.inner) * static_cast<double>(layout.outer / std::max<int64_t>(1, layout.groups));
+  const int64_t outer = layout.outer / std::max<int64_t>(1, layout.groups);
+  const double terms = static_cast<double>(layout.inner) * static_cast<double>(outer);
   const double room = kAccumulatorLimit - 128 * terms - 2;
   if (room < kAccumulatorLimit / 2)
     return InNode(node, "its sums of " + std::to_string(terms) + " products exceed 32 bits");
