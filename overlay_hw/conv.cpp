@@ -69,7 +69,7 @@ struct Records {
 void LoadRecords(RingPort& ring, uint32_t row, Records& records, uint32_t set) {
   for (uint32_t r = 0; r < kRecordRows; ++r) {
     HW_PIPELINE
-    HW_COUNT(counts.Cycle());
+    HW_COUNT(counts.Cycle(0));
     Block block;
     ReadRow(ring, row + r, block);
     HW_UNROLL

@@ -57,7 +57,7 @@ inline void SeekWrite(ActivationPort& port, LineClient& client, uint32_t line) {
     for (uint32_t i = 0; i < cost; ++i) {
       HW_PIPELINE
       HW_ITERATION(kStage);
-      if (i == 0) WriteLine(port, client.at, client.line, client.enabled);
+      if (i == HW_MUTATE(34, 0U, cost - 1)) WriteLine(port, client.at, client.line, client.enabled);
     }
     HW_UNROLL
     for (uint32_t i = 0; i < kLineWords; ++i) {

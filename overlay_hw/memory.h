@@ -46,7 +46,7 @@ typedef Part VectorPort[kParts][kVectorRows];
 typedef int32_t PartialPort[kPP][kCP + 1][kPartialEntries];  ///< of each pixel lane: CP accumulators, then sum(x)
 typedef int32_t VectorPartialPort[kCP][kVectorPartialEntries];
 #define XRUN_HW_MEMORY(port) port
-#define XRUN_HW_ACCESS(port, bank)
+#define XRUN_HW_ACCESS(port, bank, row)
 
 #else
 
@@ -78,7 +78,7 @@ typedef Port<VectorMemory, 1> VectorPort;
 typedef Port<PartialMemory, 1> PartialPort;
 typedef Port<VectorPartialMemory, 1> VectorPartialPort;
 #define XRUN_HW_MEMORY(port) port.memory->data
-#define XRUN_HW_ACCESS(port, bank) port.count.Access(bank)
+#define XRUN_HW_ACCESS(port, bank, row) port.count.Access(bank, row)
 
 #endif
 
@@ -108,7 +108,7 @@ inline Part Pack(const Word& word, uint32_t p) {
 
 /// Reads activation word `row` of `bank`.
 inline void ReadWord(ActivationPort& port, uint32_t bank, uint32_t row, Word& word) {
-  XRUN_HW_ACCESS(port, bank);
+  XRUN_HW_ACCESS(port, bank, row & (kActivationRows - 1));
   HW_UNROLL
   for (uint32_t p = 0; p < kParts; ++p) {
     HW_VITIS(unroll)
@@ -116,7 +116,7 @@ inline void ReadWord(ActivationPort& port, uint32_t bank, uint32_t row, Word& wo
   }
 }
 inline void WriteWord(ActivationPort& port, uint32_t bank, uint32_t row, const Word& word) {
-  XRUN_HW_ACCESS(port, bank);
+  XRUN_HW_ACCESS(port, bank, row & (kActivationRows - 1));
   HW_UNROLL
   for (uint32_t p = 0; p < kParts; ++p) {
     HW_VITIS(unroll)
@@ -149,7 +149,7 @@ struct Block {
   Word word[kCP];
 };
 inline void ReadRow(RingPort& port, uint32_t row, Block& block) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, row & (kWeightRows - 1));
   HW_UNROLL
   for (uint32_t oc = 0; oc < kCP; ++oc) {
     HW_VITIS(unroll)
@@ -161,7 +161,7 @@ inline void ReadRow(RingPort& port, uint32_t row, Block& block) {
   }
 }
 inline void WriteRow(RingPort& port, uint32_t row, const Block& block) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, row & (kWeightRows - 1));
   HW_UNROLL
   for (uint32_t oc = 0; oc < kCP; ++oc) {
     HW_VITIS(unroll)
@@ -175,7 +175,7 @@ inline void WriteRow(RingPort& port, uint32_t row, const Block& block) {
 
 /// Rows of the vector parameter memory. `row` is below kVectorRows: CheckOnChip.
 inline void ReadVectorRow(VectorPort& port, uint32_t row, Word& word) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, row);
   HW_UNROLL
   for (uint32_t p = 0; p < kParts; ++p) {
     HW_VITIS(unroll)
@@ -183,7 +183,7 @@ inline void ReadVectorRow(VectorPort& port, uint32_t row, Word& word) {
   }
 }
 inline void WriteVectorRow(VectorPort& port, uint32_t row, const Word& word) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, row);
   HW_UNROLL
   for (uint32_t p = 0; p < kParts; ++p) {
     HW_VITIS(unroll)
@@ -197,7 +197,7 @@ struct PartialEntry {
   int32_t sum[kPP];
 };
 inline void ReadPartial(PartialPort& port, uint32_t entry, PartialEntry& to) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, entry);
   HW_UNROLL
   for (uint32_t l = 0; l < kPP; ++l) {
     HW_VITIS(unroll)
@@ -211,7 +211,7 @@ inline void ReadPartial(PartialPort& port, uint32_t entry, PartialEntry& to) {
 }
 /// Writes the first `pixels` pixel lanes of an entry.
 inline void WritePartial(PartialPort& port, uint32_t entry, uint32_t pixels, const PartialEntry& from) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, entry);
   HW_UNROLL
   for (uint32_t l = 0; l < kPP; ++l) {
     HW_VITIS(unroll)
@@ -226,7 +226,7 @@ inline void WritePartial(PartialPort& port, uint32_t entry, uint32_t pixels, con
 }
 
 inline void ReadVectorPartial(VectorPartialPort& port, uint32_t entry, Accumulators& to) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, entry);
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
     HW_VITIS(unroll)
@@ -234,7 +234,7 @@ inline void ReadVectorPartial(VectorPartialPort& port, uint32_t entry, Accumulat
   }
 }
 inline void WriteVectorPartial(VectorPartialPort& port, uint32_t entry, const Accumulators& from) {
-  XRUN_HW_ACCESS(port, 0);
+  XRUN_HW_ACCESS(port, 0, entry);
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
     HW_VITIS(unroll)

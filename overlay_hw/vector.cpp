@@ -12,7 +12,8 @@ namespace XRUN_HW_CONFIG {
 namespace {
 
 // Stages, side by side for each block of VP output columns: 0 the multipliers, 1, 2, 3 the read slots, 4 the result
-// client of port B or the write port of the partial buffer, 5 the read port of the partial buffer.
+// client of port B or the write port of the partial buffer, 5 the read port of the partial buffer. Beside a whole
+// group: 6 the parameters of the next.
 
 /// Weights and multipliers that are kept beside the vector memory; longer ones are read from it where they are used.
 constexpr uint32_t kTapRows = 256, kCountBytes = 4096;
@@ -32,7 +33,7 @@ void LoadTable(VectorPort& port, uint32_t row, Table& table) {
   const uint32_t kIterations = kVectorTableRows < 32 ? 32 : kVectorTableRows;
   for (uint32_t i = 0; i < kIterations; ++i) {
     HW_PIPELINE
-    HW_ITERATION(0);
+    HW_ITERATION(6);
     if (i >= kVectorTableRows) continue;
     Word word;
     ReadVectorRow(port, row + i, word);
@@ -51,9 +52,9 @@ uint32_t LoadGroup(const Window& x, VectorPort& port, uint32_t row, Parameters& 
   const uint32_t rows = records + taps;
   for (uint32_t i = 0; i < rows; ++i) {
     HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 272)
-    if (i >= records + kTapRows) break;
-    HW_FIXED();
+    HW_VITIS(loop_tripcount min = 1 max = 16400)
+    HW_ITERATION(6);
+    if (i >= records + kTapRows) continue;  // read where it is used
     Word word;
     ReadVectorRow(port, row + i, word);
     if (i >= records) {
@@ -76,7 +77,7 @@ void LoadCounts(const Window& x, VectorPort& port, uint32_t row, Parameters& p) 
   const uint32_t rows = DivideUp(x.kernel_h * x.kernel_w * 4, kCP);
   for (uint32_t i = 0; i < rows; ++i) {
     HW_PIPELINE
-    HW_ITERATION(0);
+    HW_ITERATION(6);
     Word word;
     ReadVectorRow(port, row + i, word);
     HW_UNROLL
@@ -363,13 +364,11 @@ void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, Ac
   uint32_t plane = x.src, plane_to = x.dst, entry = x.partial;
   for (uint32_t g = 0; g < x.groups; ++g) {
     HW_VITIS(loop_tripcount min = 1 max = 4095)
-    uint32_t rows = 0;
     if (x.kind == kDepthwise) {
       e.weight_row = row + (x.keep ? 0 : kRecordBytes);
-      rows = LoadGroup(x, parameters, row, e.parameters) - row;
-      row += rows;
+      row = LoadGroup(x, parameters, row, e.parameters);
     }
-    HW_COUNT(counts.BeginGroup(rows));
+    HW_COUNT(counts.BeginGroup(6));
     e.slot[0].row = e.slot[1].row = e.slot[2].row = -1;
     for (uint32_t oy = 0; oy < x.out_h; ++oy) {
       HW_VITIS(loop_tripcount min = 1 max = 16383)
@@ -421,7 +420,7 @@ void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, Ac
   FlushLine(result, e.write);
 }
 
-/// Stages: 0 operand a, 1 operand b, 2 the result, side by side for each row.
+/// Stages as of a window: 1 operand a, 2 operand b, 4 the result, side by side for each row.
 void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, ActivationPort& port_b,
                     ActivationPort& result, VectorPort& parameters) {
   LineClient a, b, write;
@@ -446,8 +445,8 @@ void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, Activa
           at_b[i] = row_b + (x.b_step != 0 ? c + i : 0);
           to[i] = row_to + c + i;
         }
-        ReadWords<0>(port_a, a, at_a, count, words_a);
-        if (two) ReadWords<1>(port_b, b, at_b, count, words_b);
+        ReadWords<1>(port_a, a, at_a, count, words_a);
+        if (two) ReadWords<2>(port_b, b, at_b, count, words_b);
         for (uint32_t i = 0; i < count; ++i) {
           HW_PIPELINE
           HW_VITIS(loop_tripcount min = 1 max = kChunk)
@@ -470,7 +469,7 @@ void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, Activa
             out[i].lane[ch] = static_cast<int8_t>(q);
           }
         }
-        WriteWords<2>(result, write, to, count, out);
+        WriteWords<4>(result, write, to, count, out);
       }
       HW_END_UNIT();
       row_a += x.a_row_pitch;

@@ -2,6 +2,8 @@
 
 #include "overlay_hw/csim/bench.h"
 
+#include <array>
+
 #include "overlay_hw/engines.h"
 #include "overlay_hw/sequential.h"
 
@@ -126,7 +128,7 @@ class ConfigBench : public csim::Bench {
     }
     csim::LoopCounts& counts = csim::Counts();
     counts.Reset();
-    Count(nullptr);
+    Begin(result);
     DramPort port = &dram;
     switch (engine) {
       case kLoad:
@@ -145,7 +147,7 @@ class ConfigBench : public csim::Bench {
         break;
     }
     result.cycles = counts.cycles;
-    Count(&result);
+    Finish(result);
     return result;
   }
 
@@ -171,22 +173,29 @@ class ConfigBench : public csim::Bench {
     for (int i = 0; i < kInstructionWords; ++i) word.part[i] = bits[i];
     return word;
   }
-  /// Adds the ports' counts to `result`, or forgets them.
-  void Count(csim::BenchResult* result) {
-    csim::PortCount* const ports[csim::kBenchPorts] = {
-        &conv_source_.count,         &conv_result_.count,         &conv_residual_.count,
-        &vector_read0_.count,        &vector_read1_.count,        &vector_read2_.count,
-        &vector_result_.count,       &load_result_.count,         &save_source_.count,
-        &ring_read_.count,           &ring_write_.count,          &partial_read_.count,
-        &partial_write_.count,       &vector_memory_read_.count,  &vector_memory_write_.count,
-        &vector_partial_read_.count, &vector_partial_write_.count};
+  /// From here on accesses are written down in `result`, until Finish().
+  void Begin(csim::BenchResult& result) {
+    // Stages of the engines, as their files number them, in the order of BenchPort.
+    static const int kStageOf[csim::kBenchPorts] = {0, 2, 3, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1, 6, 0, 5, 4};
     for (int i = 0; i < csim::kBenchPorts; ++i) {
-      if (result != nullptr) {
-        result->violations += ports[i]->violations;
-        result->accesses[i] = ports[i]->accesses;
-      }
-      ports[i]->violations = ports[i]->accesses = 0;
+      csim::PortCount& count = *Ports()[i];
+      count.violations = count.accesses = 0;
+      count.stage = kStageOf[i];
+      count.log = &result.accesses[i];
     }
+  }
+  void Finish(csim::BenchResult& result) {
+    for (csim::PortCount* count : Ports()) {
+      result.violations += count->violations;
+      count->log = nullptr;
+    }
+  }
+  std::array<csim::PortCount*, csim::kBenchPorts> Ports() {
+    return {{&conv_source_.count, &conv_result_.count, &conv_residual_.count, &vector_read0_.count,
+             &vector_read1_.count, &vector_read2_.count, &vector_result_.count, &load_result_.count,
+             &save_source_.count, &ring_read_.count, &ring_write_.count, &partial_read_.count, &partial_write_.count,
+             &vector_memory_read_.count, &vector_memory_write_.count, &vector_partial_read_.count,
+             &vector_partial_write_.count}};
   }
 
   std::unique_ptr<Memories> m_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "isa/isa.h"
+#include "overlay_hw/csim/counts.h"
 #include "overlay_hw/csim/dram.h"
 
 namespace xrun {
@@ -52,7 +53,7 @@ struct BenchResult {
   Trap trap = Trap::kNone;
   uint64_t cycles = 0;      ///< loop iterations, without fixed fill and drain
   uint64_t violations = 0;  ///< accesses a memory port cannot do
-  uint64_t accesses[kBenchPorts] = {};
+  std::vector<PortAccess> accesses[kBenchPorts];
 };
 
 /// A launch on the sequential top.

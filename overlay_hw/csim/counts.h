@@ -16,17 +16,19 @@ namespace hw {
 namespace csim {
 
 /// Most stages of an engine; what they are is said where they count.
-constexpr int kStages = 6;
+constexpr int kStages = 7;
 
 struct LoopCounts {
   uint64_t cycles = 0;  ///< iterations as above, without the fixed fill and drain
   uint64_t stage[kStages] = {};
-  uint64_t iteration = 0;      ///< counts up with every iteration; ports compare it
-  uint64_t group = 0;          ///< Vector: of the group under way
-  std::deque<uint64_t> array;  ///< steps of pixel groups whose results are still on their way through the chain
+  uint64_t clock[kStages] = {};  ///< of the instruction: stands still while the stage has nothing to do
+  uint64_t iteration = 0;        ///< counts up with every iteration; ports compare it
+  uint64_t group = 0;            ///< Vector: of the group under way
+  std::deque<uint64_t> array;    ///< steps of pixel groups whose results are still on their way through the chain
 
   void Iterate(int s) {
     ++stage[s];
+    ++clock[s];
     ++iteration;
   }
   uint64_t Longest() const {
@@ -39,9 +41,10 @@ struct LoopCounts {
     for (uint64_t& s : stage) s = 0;
     return most;
   }
-  /// An iteration of a loop beside which nothing else runs.
-  void Cycle() {
+  /// An iteration of stage `s` beside which nothing else runs.
+  void Cycle(int s) {
     ++cycles;
+    ++clock[s];
     ++iteration;
   }
   /// Conv: the array ends a pixel group; its results are still on their way.
@@ -59,10 +62,10 @@ struct LoopCounts {
     }
     cycles += most;
   }
-  /// Vector: a group's parameters take `rows` iterations beside the group before; then its own work begins.
-  void BeginGroup(uint64_t rows) {
-    cycles += group > rows ? group : rows;
-    group = 0;
+  /// Vector: stage `s` has read a group's parameters beside the group before; then its own work begins.
+  void BeginGroup(int s) {
+    cycles += group > stage[s] ? group : stage[s];
+    stage[s] = group = 0;
   }
   void EndBlock() { group += TakeLongest(); }
   void EndGroups() {
@@ -72,7 +75,7 @@ struct LoopCounts {
   /// The stages of a unit end: it took as long as the longest.
   void EndUnit() { cycles += TakeLongest(); }
   void Reset() {
-    for (uint64_t& s : stage) s = 0;
+    for (int s = 0; s < kStages; ++s) stage[s] = clock[s] = 0;
     cycles = group = 0;
     array.clear();
   }
@@ -84,18 +87,26 @@ inline LoopCounts& Counts() {
   return counts;
 }
 
+/// One word, row or entry that moved through a port, and when: on the clock of the stage that uses the port.
+struct PortAccess {
+  uint64_t cycle, address;
+};
+
 /// Accesses of one memory port by its banks: one a bank and iteration is what a port can do.
 class PortCount {
  public:
   explicit PortCount(size_t banks) : last_(banks, ~uint64_t{0}) {}
-  void Access(size_t bank) {
+  void Access(size_t bank, uint64_t row) {
     ++accesses;
     uint64_t& last = last_[bank];
     if (last == Counts().iteration) ++violations;
     last = Counts().iteration;
+    if (log != nullptr) log->push_back({Counts().clock[stage], row * last_.size() + bank});
   }
   uint64_t accesses = 0;
   uint64_t violations = 0;  ///< iterations in which a bank was accessed once more than it can be
+  int stage = 0;            ///< whose port it is
+  std::vector<PortAccess>* log = nullptr;
 
  private:
   std::vector<uint64_t> last_;

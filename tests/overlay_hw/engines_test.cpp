@@ -1,5 +1,6 @@
-// Every engine against the simulator's reference, byte for byte, cycle for cycle: random legal instructions on every
-// configuration, memories compared whole after each. A failure prints configuration, instruction and seed.
+// Every engine against the simulator's reference, byte for byte, cycle for cycle, access for access of every memory
+// port: random legal instructions on every configuration, memories compared whole after each. A failure prints
+// configuration, instruction and seed.
 
 #include <gtest/gtest.h>
 
@@ -25,8 +26,9 @@ class Engines : public testing::TestWithParam<Overlay> {
  protected:
   Engines() : lockstep_(HardwareOf(GetParam().name), GetParam().make()) {}
 
+  /// `ports`: those that the instructions use, each of which must have been seen at work.
   template <typename T>
-  void Compare(uint64_t first_seed, int count) {
+  void Compare(uint64_t first_seed, int count, std::initializer_list<hw::csim::BenchPort> ports) {
     const int fresh = 16;  // instructions on the same memories, each working on what those before left
     if (lockstep_.config().macs_per_cycle() > 2048) count = count * 2 / 3;
     for (int i = 0; i < count; ++i) {
@@ -35,21 +37,37 @@ class Engines : public testing::TestWithParam<Overlay> {
       const std::string difference = lockstep_.Run(lockstep_.Draw<T>(seed));
       ASSERT_EQ(difference, "") << "seed " << seed << ", memories of seed " << seed - seed % 1000 % fresh;
     }
+    for (hw::csim::BenchPort port : ports) EXPECT_GT(lockstep_.port_accesses(port), 20U) << "port " << port;
   }
   Lockstep lockstep_;
 };
 
 // Seeds are multiples of 1000 plus the number of the draw.
-TEST_P(Engines, Load) { Compare<Load>(1000, 96); }
-TEST_P(Engines, LoadWeights) { Compare<LoadWeights>(2000, 48); }
-TEST_P(Engines, LoadVector) { Compare<LoadVector>(3000, 48); }
-TEST_P(Engines, LoadPacked) { Compare<LoadPacked>(4000, 144); }
-TEST_P(Engines, LoadMatrix) { Compare<LoadMatrix>(5000, 96); }
-TEST_P(Engines, Conv) { Compare<Conv>(6000, 144); }
-TEST_P(Engines, Depthwise) { Compare<Depthwise>(7000, 144); }
-TEST_P(Engines, Pool) { Compare<Pool>(8000, 192); }
-TEST_P(Engines, Elementwise) { Compare<Elementwise>(9000, 144); }
-TEST_P(Engines, Save) { Compare<Save>(10000, 96); }
+using namespace hw::csim;
+TEST_P(Engines, Load) { Compare<Load>(1000, 96, {kPortLoadResult}); }
+TEST_P(Engines, LoadWeights) { Compare<LoadWeights>(2000, 48, {kPortRingWrite}); }
+TEST_P(Engines, LoadVector) { Compare<LoadVector>(3000, 48, {kPortVectorMemoryWrite}); }
+TEST_P(Engines, LoadPacked) { Compare<LoadPacked>(4000, 144, {kPortLoadResult}); }
+TEST_P(Engines, LoadMatrix) { Compare<LoadMatrix>(5000, 96, {kPortRingWrite}); }
+TEST_P(Engines, Conv) {
+  Compare<Conv>(
+      6000, 144,
+      {kPortConvSource, kPortConvResult, kPortConvResidual, kPortRingRead, kPortPartialRead, kPortPartialWrite});
+}
+TEST_P(Engines, Depthwise) {
+  Compare<Depthwise>(7000, 144,
+                     {kPortVectorRead0, kPortVectorRead1, kPortVectorRead2, kPortVectorResult, kPortVectorMemoryRead,
+                      kPortVectorPartialRead, kPortVectorPartialWrite});
+}
+TEST_P(Engines, Pool) {
+  Compare<Pool>(8000, 192,
+                {kPortVectorRead0, kPortVectorRead1, kPortVectorRead2, kPortVectorResult, kPortVectorMemoryRead,
+                 kPortVectorPartialRead, kPortVectorPartialWrite});
+}
+TEST_P(Engines, Elementwise) {
+  Compare<Elementwise>(9000, 144, {kPortVectorRead0, kPortVectorRead1, kPortVectorResult, kPortVectorMemoryRead});
+}
+TEST_P(Engines, Save) { Compare<Save>(10000, 96, {kPortSaveSource}); }
 
 INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(kOverlays),
                          [](const testing::TestParamInfo<Overlay>& info) { return std::string(info.param.name); });

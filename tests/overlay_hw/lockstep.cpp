@@ -141,21 +141,73 @@ std::string Lockstep::Compare() {
 
 namespace {
 
-/// Port A of the activations: what Conv's taps read, against the accesses of the reference that steps a clock. (Its
-/// other accesses of an instruction are words of port B's clients, one a result and one a residual.) Empty where equal.
-std::string CompareSourceAccesses(const Conv& x, const HardwareConfig& config, const hw::csim::BenchResult& result) {
-  const uint64_t results = uint64_t{x.oc_groups} * x.out_w * x.out_h;
-  if (results * x.kernel_h * x.kernel_w * x.ic_groups > 50000) return "";  // the reference is slow
-  const uint64_t clients = x.keep != 0 ? 0 : results * (x.residual != 0 ? 2 : 1);
-  const uint64_t want = StepCycles(Instruction{x}, config).bank_accesses - clients;
-  const uint64_t have = result.accesses[hw::csim::kPortConvSource];
-  if (have == want) return "";
-  return "accesses of port A: overlay " + std::to_string(have) + ", reference " + std::to_string(want);
+/// Work of an instruction beyond which the reference that steps a clock is too slow.
+constexpr uint64_t kMostSteps = 50000;
+uint64_t StepsOf(const Conv& x) {
+  return uint64_t{x.oc_groups} * x.out_w * x.out_h * x.kernel_h * x.kernel_w * x.ic_groups;
+}
+template <typename T>
+uint64_t StepsOf(const T&) {
+  return 0;
+}
+
+struct PortName {
+  ReferencePort reference;
+  const char* name;
+};
+/// In the order of hw::csim::BenchPort.
+constexpr PortName kPorts[hw::csim::kBenchPorts] = {{kPortActivationsA, "activations A"},
+                                                    {ReferencePort(kPortSlot0 + 0), "slot 0, Conv result"},
+                                                    {ReferencePort(kPortSlot0 + 1), "slot 1, Conv residual"},
+                                                    {ReferencePort(kPortSlot0 + 2), "slot 2, Vector read"},
+                                                    {ReferencePort(kPortSlot0 + 3), "slot 3, Vector read"},
+                                                    {ReferencePort(kPortSlot0 + 4), "slot 4, Vector read"},
+                                                    {ReferencePort(kPortSlot0 + 5), "slot 5, Vector result"},
+                                                    {ReferencePort(kPortSlot0 + 6), "slot 6, Load"},
+                                                    {ReferencePort(kPortSlot0 + 7), "slot 7, Save"},
+                                                    {kPortRingA, "ring A"},
+                                                    {kPortRingB, "ring B"},
+                                                    {kPortPartialA, "partial A"},
+                                                    {kPortPartialB, "partial B"},
+                                                    {kPortVectorA, "vector memory A"},
+                                                    {kPortVectorB, "vector memory B"},
+                                                    {kPortVectorPartialA, "vector partial A"},
+                                                    {kPortVectorPartialB, "vector partial B"}};
+
+/// Every access of one port, in the order of cycles and, within one, of addresses. Empty where they are the same.
+std::string ComparePort(const char* name, std::vector<hw::csim::PortAccess> overlay,
+                        std::vector<ReferenceAccess> reference) {
+  const auto before = [](const auto& a, const auto& b) {
+    return a.cycle != b.cycle ? a.cycle < b.cycle : a.address < b.address;
+  };
+  std::sort(overlay.begin(), overlay.end(), before);
+  std::sort(reference.begin(), reference.end(), before);
+  for (size_t i = 0; i < std::max(overlay.size(), reference.size()); ++i) {
+    const auto text = [&](const auto& list) {
+      return i < list.size() ? std::to_string(list[i].address) + " in cycle " + std::to_string(list[i].cycle) : "none";
+    };
+    const std::string have = text(overlay), want = text(reference);
+    if (have != want)
+      return std::string(name) + ", access " + std::to_string(i) + ": overlay " + have + ", reference " + want;
+  }
+  return "";
 }
 
 }  // namespace
 
-std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const {
+std::string Lockstep::ComparePorts(const Instruction& instruction, const hw::csim::BenchResult& result) {
+  if (std::visit([](const auto& x) { return StepsOf(x); }, instruction) > kMostSteps) return "";
+  const CycleCount reference = StepCycles(instruction, config_);
+  for (int p = 0; p < hw::csim::kBenchPorts; ++p) {
+    std::string difference =
+        ComparePort(kPorts[p].name, result.accesses[p], reference.accesses[static_cast<size_t>(kPorts[p].reference)]);
+    if (!difference.empty()) return difference;
+    port_accesses_[p] += result.accesses[p].size();
+  }
+  return "";
+}
+
+std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) {
   const OwnCycles own = CyclesOf(instruction, config_);
   const uint64_t formula = own.total() - own.fill - own.drain;
   if (result.cycles != formula) {
@@ -163,8 +215,7 @@ std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::cs
            xrun::Describe(own) + ")";
   }
   if (result.violations != 0) return std::to_string(result.violations) + " accesses that a memory port cannot do";
-  if (const Conv* conv = std::get_if<Conv>(&instruction)) return CompareSourceAccesses(*conv, config_, result);
-  return "";
+  return ComparePorts(instruction, result);
 }
 
 std::string Lockstep::Run(const Instruction& instruction) {

@@ -33,12 +33,15 @@ class Lockstep {
 
   const HardwareConfig& config() const { return config_; }
   hw::csim::Bench& bench() { return *bench_; }
-  /// Compare cycles and ports, too (on by default).
+  /// Compare cycles and every access of every port, too (on by default).
   void set_check_cycles(bool check) { check_cycles_ = check; }
+  /// Accesses of a port that were found to be those of the reference that steps a clock.
+  uint64_t port_accesses(hw::csim::BenchPort port) const { return port_accesses_[port]; }
 
  private:
   std::string Compare();
-  std::string CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result) const;
+  std::string CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result);
+  std::string ComparePorts(const Instruction& instruction, const hw::csim::BenchResult& result);
 
   HardwareConfig config_;
   std::unique_ptr<hw::csim::Bench> bench_;
@@ -46,6 +49,7 @@ class Lockstep {
   hw::csim::Contents contents_, expected_;
   std::vector<uint8_t> dram_, dram_reference_;
   bool check_cycles_ = true;
+  uint64_t port_accesses_[hw::csim::kBenchPorts] = {};
 };
 
 /// The built-in configuration, or the file of overlay_hw/configs, of this name.
