@@ -63,7 +63,9 @@ constexpr uint32_t kRecordBytes = 16, kTableEntries = 256;
 constexpr uint32_t kRecordRows = DivideUp(kRecordBytes, kCP);              ///< ring rows of a group's records
 constexpr uint32_t kTableRows = DivideUp(kTableEntries, kWeightRowBytes);  ///< ring rows of a table
 constexpr uint32_t kVectorTableRows = DivideUp(kTableEntries, kCP);        ///< vector memory rows of a table
-constexpr uint32_t kBusBytes = kConfig.dram_port_bytes, kBusBits = 8 * kBusBytes;
+constexpr uint32_t kDramPorts = kConfig.dram_ports, kDramBurstBytes = kConfig.dram_burst_bytes;
+/// A beat of an engine's DRAM port: one of each port of the kernel, so that a single engine can have them all busy.
+constexpr uint32_t kBusBytes = kDramPorts * kConfig.dram_port_bytes, kBusBits = 8 * kBusBytes;
 
 /// Internal words are banked into parts of at most 64 bits: a word of CP bytes is kParts parts of kPartBytes bytes.
 constexpr uint32_t kPartBytes = PartOf(kCP, 8), kPartBits = 8 * kPartBytes, kParts = kCP / kPartBytes;
@@ -73,7 +75,9 @@ static_assert((kActivationRows & (kActivationRows - 1)) == 0, "rows of a bank ar
 static_assert((kWeightRows & (kWeightRows - 1)) == 0, "ring rows wrap by masking");
 static_assert(kConfig.requant_lanes % kCP == 0 && kRequantPixels <= kLineWords,
               "results of a cycle fit the write slot");
-static_assert((kBusBytes & (kBusBytes - 1)) == 0 && kBusBytes >= 8 && kBusBytes <= 64, "a bus is 64 to 512 bits wide");
+static_assert((kBusBytes & (kBusBytes - 1)) == 0 && kBusBytes >= 8 && kBusBytes <= 128,
+              "a bus is 64 to 1024 bits wide");
+static_assert(kDramPorts <= 2 && kDramBurstBytes >= kBusBytes, "the router cuts bursts between beats");
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw

@@ -2,8 +2,8 @@
 #define XRUN_OVERLAY_HW_DRAM_H_
 
 // An engine's view of DRAM: beats of kBusBytes bytes, numbered by byte address / kBusBytes. For the HLS tools the port
-// is an m_axi pointer; in C-sim it is csim::Dram, host memory by regions. Bytes are cut and joined in registers: runs
-// begin and end at any byte.
+// is an m_axi pointer; in C-sim it is a router to the kernel's DRAM ports, behind which is host memory by regions.
+// Bytes are cut and joined in registers: runs begin and end at any byte.
 
 #include "overlay_hw/memory.h"
 
@@ -23,7 +23,7 @@ inline Beat ReadBeat(DramPort& port, uint64_t at) { return port[at]; }
 inline void WriteBeat(DramPort& port, uint64_t at, const Beat& beat) { port[at] = beat; }
 inline bool BusError(DramPort&) { return false; }  // an interconnect answers errors with data; the host sees the log
 #else
-typedef csim::Dram* DramPort;
+typedef csim::DramRouter* DramPort;
 inline Beat ReadBeat(DramPort& port, uint64_t at) {
   uint64_t words[kBusBytes / 8];
   port->Read(at * kBusBytes, kBusBytes, words);

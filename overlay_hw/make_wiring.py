@@ -20,6 +20,7 @@ SLOTS = 8
 
 Memory = collections.namedtuple("Memory", "name type cells words bits")
 Stream = collections.namedtuple("Stream", "name type depth")
+Dram = collections.namedtuple("Dram", "name ports bytes")
 Argument = collections.namedtuple("Argument", "name kind target options direction")
 
 
@@ -35,7 +36,7 @@ class Process:
 
 class Wiring:
     def __init__(self, text):
-        self.memories, self.streams, self.wires, self.processes = [], [], [], []
+        self.memories, self.streams, self.wires, self.drams, self.processes = [], [], [], [], []
         self.token_depth = None
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split("#")[0].split()
@@ -54,6 +55,8 @@ class Wiring:
             self.memories.append(Memory(plain[1], plain[2], options["cells"], options["words"], options["bits"]))
         elif words[0] == "stream":
             self.streams.append(Stream(plain[1], plain[2], options["depth"]))
+        elif words[0] == "dram" and "ports" in options:
+            self.drams.append(Dram(plain[1], options["ports"], options["bytes"]))
         elif words[0] == "wire":
             self.wires.append((plain[1], plain[2]))
         elif words[0] == "tokens":
@@ -70,6 +73,8 @@ class Wiring:
             direction = plain[-1] if plain[-1] in ("read", "write") else None
             if kind not in ("stream", "streams", "tokens", "wire", "wires", "dram", "memory", "launch"):
                 raise ValueError(f"unknown kind '{kind}'")
+            if kind == "dram" and "bursts" not in options:
+                raise ValueError("bursts under way")
             self.processes[-1].arguments.append(Argument(name, kind, target, options, direction))
 
     def stream_ends(self):
@@ -107,11 +112,12 @@ class Wiring:
                     yield a.target, a.options["port"], a.options.get("slot", ""), p.name, a.name, a.direction
 
     def masters(self):
-        result = collections.OrderedDict()
+        """DRAM -> [(process, argument, bursts)] of the masters behind its routers."""
+        result = collections.OrderedDict((d.name, []) for d in self.drams)
         for p in self.processes:
             for a in p.arguments:
                 if a.kind == "dram":
-                    result.setdefault(a.target, []).append(f"{p.name}/{a.name}")
+                    result.setdefault(a.target, []).append((p.name, a.name, a.options["bursts"]))
         return result
 
     def check(self):
@@ -137,6 +143,12 @@ class Wiring:
         for wire, _ in self.wires:
             if len(writers[wire]) != 1:
                 fail(f"wire {wire} has writers {writers[wire]}")
+        known = [d.name for d in self.drams]
+        for name, masters in self.masters().items():
+            if name not in known:
+                fail(f"no DRAM is called {name}")
+            if not masters:
+                fail(f"DRAM {name} has no master")
         taken = {}
         for memory, port, slot, process, argument, _ in self.clients():
             if memory not in [m.name for m in self.memories]:
@@ -167,7 +179,10 @@ def cpp(w):
         if kind == "EngineReport":
             continue
         out.append(f"  std::atomic<{kind}> {name}{{}};")
-    out += ["", "  // What each process holds: ends of FIFOs, ports of memories."]
+    out += ["", "  // DRAM and the masters that go out to it."]
+    for d in w.drams:
+        out += [f"  csim::Dram {d.name};", f"  std::array<csim::DramMaster, {d.ports}> {d.name}_master;"]
+    out += ["", "  // What each process holds: ends of FIFOs, ports of memories, routers to DRAM."]
     for p in w.processes:
         for a in p.arguments:
             member = f"{p.name}_{a.name}"
@@ -184,6 +199,8 @@ def cpp(w):
             elif a.kind == "memory":
                 memory = next(m for m in w.memories if m.name == a.target)
                 out.append(f"  {PORTS[memory.type]} {member}{{{a.target}}};")
+            elif a.kind == "dram":
+                out.append(f"  csim::DramRouter {member};")
     out += ["", "  Wiring() {"]
     ends = collections.defaultdict(dict)
     for stream, _, _, expression, direction in w.stream_ends():
@@ -191,6 +208,9 @@ def cpp(w):
     for s in w.streams:
         out.append(f"    {ends[s.name]['read']}.join({ends[s.name]['write']});")
         out.append(f"    {ends[s.name]['write']}.set_depth({s.depth});")
+    for d in w.drams:
+        out += [f"    for (uint32_t i = 0; i < {d.ports}; ++i) {d.name}_master[i].Join({d.name}, i, {d.ports}, {d.bytes});"]
+        out += [f"    {process}_{argument}.Join({d.name}_master, {d.bytes});" for process, argument, _ in w.masters()[d.name]]
     out += ["  }", "", "  /// Every FIFO, by its writer's end.", "  template <typename Visitor>",
             "  void VisitFifos(Visitor&& visit) {"]
     out += [f'    visit("{s.name}", {ends[s.name]["write"]});' for s in w.streams]
@@ -205,6 +225,9 @@ def cpp(w):
         where = port + (slot and f"{slot}")
         out.append(f'    visit.Memory("{process}/{argument}", "{memory}", {memory}, "{where}", '
                    f'{process}_{argument}.memory, {"true" if direction == "write" else "false"});')
+    for d in w.drams:
+        out += [f'    visit.Dram("{process}/{argument}", {process}_{argument}, "{d.name}", {d.name}_master);'
+                for process, argument, _ in w.masters()[d.name]]
     out += ["  }", ""]
     reports = {}
     for p in w.processes:
@@ -213,27 +236,30 @@ def cpp(w):
                 for index, other in enumerate(ENGINES):
                     reports[f"{a.target}_{other}"] = f"{p.name}_{a.name}[{index}]"
     for p in w.processes:
-        given = [p.constant] if p.constant else []
+        given, router = [p.constant] if p.constant else [], None
         for a in p.arguments:
             if a.kind == "launch":
                 given.append("launch")
             elif a.kind == "dram":
                 given.append("dram")
+                router = f"{p.name}_{a.name}"
             elif a.kind == "wire" and wires[a.target] == "EngineReport":
                 given.append(reports[a.target])
             else:
                 given.append(f"{p.name}_{a.name}")
         call = f"{p.function}({', '.join(given)});"
-        out.append(f"  void Run{p.pascal}(const Launch& launch, DramPort dram) {{")
-        unused = [n for n in ("launch", "dram") if n not in given]
-        out += [f"    (void){n};" for n in unused]
+        out.append(f"  void Run{p.pascal}(const Launch& launch) {{")
+        if "launch" not in given:
+            out.append("    (void)launch;")
+        if router:
+            out.append(f"    DramPort dram = &{router};")
         out += [f"    {call}", "  }"]
     out += ["", f"  static constexpr size_t kProcesses = {len(w.processes)};",
             "  static const char* ProcessName(size_t i) {", "    static const char* const kNames[] = {"]
     out += ["        " + ", ".join(f'"{p.name}"' for p in w.processes) + "};", "    return kNames[i];", "  }",
-            "  void Run(size_t process, const Launch& launch, DramPort dram) {", "    switch (process) {"]
+            "  void Run(size_t process, const Launch& launch) {", "    switch (process) {"]
     for i, p in enumerate(w.processes):
-        out += [f"      case {i}:", f"        return Run{p.pascal}(launch, dram);"]
+        out += [f"      case {i}:", f"        return Run{p.pascal}(launch);"]
     out += ["    }", "  }", "};", ""]
     return "\n".join(out)
 
@@ -265,8 +291,11 @@ def tcl(w):
     for memory, port, slot, process, argument, direction in w.clients():
         out.append(f"xrun_client {process} {argument} {memory} {port} {{{slot}}} {direction}")
     out.append("")
-    for master, pins in w.masters().items():
-        out.append(f"xrun_master {master} {{{' '.join(pins)}}}")
+    for d in w.drams:
+        masters = w.masters()[d.name]
+        out.append(f"xrun_dram {d.name} {d.ports} {len(masters)}")
+        out += [f"xrun_master {d.name} {d.ports} {d.bytes} {i} {process} {argument} {bursts}"
+                for i, (process, argument, bursts) in enumerate(masters)]
     return "\n".join(out) + "\n"
 
 

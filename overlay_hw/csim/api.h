@@ -15,7 +15,7 @@ namespace xrun {
 namespace hw {
 namespace csim {
 
-constexpr uint32_t kCsimVersion = 1;
+constexpr uint32_t kCsimVersion = 2;
 
 /// Host memory that the overlay sees at `address`, a multiple of 4096; regions lie at least 4096 bytes apart.
 struct Region {
@@ -45,9 +45,11 @@ struct LaunchInput {
 struct LaunchResult {
   /// Nothing could move any more, and not because of the limit: what every engine waits for. Else empty.
   std::string deadlock;
-  /// A memory port that was used more often than it can be, or an unknown `stall`. Else empty.
+  /// A memory port that was used more often than it can be, a DRAM port that got another's beats, or an unknown
+  /// `stall`. Else empty.
   std::string fault;
-  uint64_t accesses = 0;  ///< of all memory ports
+  uint64_t accesses = 0;        ///< of all memory ports
+  uint64_t dram_beats[2] = {};  ///< through each DRAM port
 };
 
 class Machine {

@@ -40,7 +40,10 @@ class ConfigBench : public csim::Bench {
         vector_memory_read_(m_->vector),
         vector_memory_write_(m_->vector),
         vector_partial_read_(m_->vector_partial),
-        vector_partial_write_(m_->vector_partial) {}
+        vector_partial_write_(m_->vector_partial) {
+    for (uint32_t i = 0; i < kDramPorts; ++i) masters_[i].Join(dram, i, kDramPorts, kDramBurstBytes);
+    router_.Join(masters_, kDramBurstBytes);
+  }
 
   const char* name() const override { return kConfig.name; }
 
@@ -129,7 +132,7 @@ class ConfigBench : public csim::Bench {
     csim::LoopCounts& counts = csim::Counts();
     counts.Reset();
     Begin(result);
-    DramPort port = &dram;
+    DramPort port = &router_;
     switch (engine) {
       case kLoad:
         result.trap = ExecuteLoad(word, registers, port, load_result_, ring_write_, vector_memory_write_);
@@ -154,7 +157,7 @@ class ConfigBench : public csim::Bench {
   void Launch(const csim::BenchLaunch& launch) override {
     const LaunchArguments arguments = {launch.program, launch.weights, launch.requests, launch.status,
                                        launch.request_count};
-    DramPort port = &dram;
+    DramPort port = &router_;
     RunSequential(arguments, port, conv_source_, conv_result_, conv_residual_, vector_read0_, vector_read1_,
                   vector_read2_, vector_result_, load_result_, save_source_, ring_read_, ring_write_, partial_read_,
                   partial_write_, vector_memory_read_, vector_memory_write_, vector_partial_read_,
@@ -205,6 +208,8 @@ class ConfigBench : public csim::Bench {
   PartialPort partial_read_, partial_write_;
   VectorPort vector_memory_read_, vector_memory_write_;
   VectorPartialPort vector_partial_read_, vector_partial_write_;
+  std::array<csim::DramMaster, kDramPorts> masters_;
+  csim::DramRouter router_;
 };
 
 }  // namespace

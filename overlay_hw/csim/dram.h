@@ -6,7 +6,11 @@
 //
 // A beat may reach past a region's end: bytes outside read as 0, and are not written. A beat wholly outside every
 // region is a bus error.
+//
+// The kernel has up to two DRAM ports, and every process a router that sends a burst at address a to port
+// (a div burst bytes) mod ports, as rtl/xrun_router.v does.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -66,6 +70,64 @@ class Dram {
   }
   std::vector<Region> regions_;
   std::atomic<bool> error_{false};
+};
+
+constexpr uint32_t kMostDramPorts = 2;
+
+/// A DRAM port of the kernel, an AXI master. It has the addresses of its own bursts only.
+class DramMaster {
+ public:
+  void Join(Dram& memory, uint32_t index, uint32_t ports, uint32_t burst_bytes) {
+    memory_ = &memory;
+    index_ = index;
+    ports_ = ports;
+    burst_bytes_ = burst_bytes;
+  }
+  void Read(uint64_t address, uint32_t bytes, uint64_t* words) {
+    Count(address, bytes);
+    memory_->Read(address, bytes, words);
+  }
+  void Write(uint64_t address, uint32_t bytes, const uint64_t* words) {
+    Count(address, bytes);
+    memory_->Write(address, bytes, words);
+  }
+  bool error() const { return memory_->error(); }
+  void Clear() { beats = strays = 0; }
+
+  std::atomic<uint64_t> beats{0};   ///< read and written
+  std::atomic<uint64_t> strays{0};  ///< of them, in part or whole another port's
+
+ private:
+  void Count(uint64_t address, uint32_t bytes) {
+    beats.fetch_add(1, std::memory_order_relaxed);
+    const uint64_t first = address / burst_bytes_, last = (address + bytes - 1) / burst_bytes_;
+    if (first != last || first % ports_ != index_) strays.fetch_add(1, std::memory_order_relaxed);
+  }
+  Dram* memory_ = nullptr;
+  uint32_t index_ = 0, ports_ = 1, burst_bytes_ = 1;
+};
+
+/// Between a process and the masters.
+class DramRouter {
+ public:
+  template <size_t kPorts>
+  void Join(std::array<DramMaster, kPorts>& masters, uint32_t burst_bytes) {
+    static_assert(kPorts <= kMostDramPorts, "a router has two ports at most");
+    ports_ = kPorts;
+    burst_bytes_ = burst_bytes;
+    for (uint32_t i = 0; i < ports_; ++i) masters_[i] = &masters[i];
+  }
+  void Read(uint64_t address, uint32_t bytes, uint64_t* words) { PortOf(address).Read(address, bytes, words); }
+  void Write(uint64_t address, uint32_t bytes, const uint64_t* words) { PortOf(address).Write(address, bytes, words); }
+  bool error() const { return masters_[0]->error(); }
+
+  uint32_t ports() const { return ports_; }
+  const DramMaster* master(uint32_t port) const { return masters_[port]; }
+
+ private:
+  DramMaster& PortOf(uint64_t address) { return *masters_[address / burst_bytes_ % ports_]; }
+  DramMaster* masters_[kMostDramPorts] = {};
+  uint32_t ports_ = 1, burst_bytes_ = 1;
 };
 
 }  // namespace csim

@@ -56,6 +56,7 @@ class ThreadedMachine final : public csim::Machine {
     for (std::thread& t : threads) t.join();
     if (!result.deadlock.empty() && input.cycle_limit == 0) ClearCycles(input);
     CountPorts(result);
+    CountDram(result);
   }
 
  private:
@@ -90,9 +91,10 @@ class ThreadedMachine final : public csim::Machine {
     for (auto& ended : ended_) ended = false;
     flags_ = input.flags;
     clock_ = input.cycles;
-    dram_.Clear();
+    wiring_->gmem.Clear();
+    for (csim::DramMaster& master : wiring_->gmem_master) master.Clear();
     for (size_t i = 0; i < input.region_count; ++i) {
-      dram_.AddRegion(input.regions[i].address, input.regions[i].data, input.regions[i].bytes);
+      wiring_->gmem.AddRegion(input.regions[i].address, input.regions[i].data, input.regions[i].bytes);
     }
     if (input.request_count != 0) LimitInstructions(input);
   }
@@ -106,7 +108,7 @@ class ThreadedMachine final : public csim::Machine {
     for (uint32_t e = 0; e < kEngines; ++e) {
       if (input.instructions[e] == ~uint64_t{0}) continue;
       const uint64_t entry = input.program + launch::kImageStreams + launch::kImageStreamBytes * e;
-      DramPort dram = &dram_;
+      DramPort dram = &wiring_->control_dram;
       ByteReader reader;
       const uint64_t prologue = ReadUint32(dram, reader, entry + launch::kStreamPrologue);
       const uint64_t body = ReadUint32(dram, reader, entry + launch::kStreamBody);
@@ -125,7 +127,7 @@ class ThreadedMachine final : public csim::Machine {
 
   void RunProcess(size_t process, const Launch& launch) {
     csim::IdleRounds() = &rounds_[process];
-    wiring_->Run(process, launch, &dram_);
+    wiring_->Run(process, launch);
     csim::IdleRounds() = nullptr;
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_[process].store(true, std::memory_order_release);
@@ -235,8 +237,17 @@ class ThreadedMachine final : public csim::Machine {
     });
   }
 
+  void CountDram(csim::LaunchResult& result) {
+    for (uint32_t i = 0; i < kDramPorts; ++i) {
+      const csim::DramMaster& master = wiring_->gmem_master[i];
+      result.dram_beats[i] = master.beats;
+      if (master.strays == 0 || !result.fault.empty()) continue;
+      result.fault =
+          "DRAM port " + std::to_string(i) + " got beats of another port, " + std::to_string(master.strays) + " times";
+    }
+  }
+
   const std::unique_ptr<Wiring> wiring_ = std::make_unique<Wiring>();
-  csim::Dram dram_;
   std::atomic<uint32_t> flags_{0};
   std::atomic<uint64_t> clock_{0};
   std::array<std::atomic<uint64_t>, Wiring::kProcesses> rounds_{};

@@ -157,20 +157,37 @@ proc xrun_report {name writer readers} {
   }
 }
 
-# An AXI master of the kernel, shared by several processes.
-proc xrun_master {name pins} {
-  set count [llength $pins]
-  create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 axi_$name
-  set_property -dict [list CONFIG.NUM_SI $count CONFIG.NUM_MI 1 CONFIG.HAS_ARESETN 1] [get_bd_cells axi_$name]
-  xrun_net clock/clk axi_$name/aclk
-  connect_bd_net [get_bd_ports ap_rst_n] [get_bd_pins axi_$name/aresetn]
-  set i 0
-  foreach pin $pins {
-    set process [lindex [split $pin /] 0]
-    connect_bd_intf_net [get_bd_intf_pins $process/m_axi_dram] [get_bd_intf_pins axi_$name/[format S%02d_AXI $i]]
-    incr i
+# DRAM behind the kernel's masters m_axi_NAME0, m_axi_NAME1, ..., each shared by several processes. A kernel's master is
+# as wide as a port of the board's; the interconnect makes two of its beats from one of a process, which is as wide as all.
+proc xrun_dram {name ports count} {
+  for {set port 0} {$port < [xrun_value $ports]} {incr port} {
+    set axi axi_$name$port
+    create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 $axi
+    set_property -dict [list CONFIG.NUM_SI $count CONFIG.NUM_MI 1 CONFIG.HAS_ARESETN 1] [get_bd_cells $axi]
+    xrun_net clock/clk $axi/aclk
+    connect_bd_net [get_bd_ports ap_rst_n] [get_bd_pins $axi/aresetn]
+    make_bd_intf_pins_external -name m_axi_$name$port [get_bd_intf_pins $axi/M00_AXI]
+    set_property CONFIG.DATA_WIDTH [expr {8 * [xrun_value kBusBytes] / [xrun_value $ports]}] \
+      [get_bd_intf_ports m_axi_$name$port]
   }
-  make_bd_intf_pins_external -name m_axi_$name [get_bd_intf_pins axi_$name/M00_AXI]
+}
+
+# Number `index` of the processes that use DRAM: a router to all ports, or none where there is one port only.
+proc xrun_master {name ports bytes index process argument bursts} {
+  set from $process/m_axi_$argument
+  set to [format S%02d_AXI $index]
+  if {[xrun_value $ports] == 1} {
+    connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins axi_${name}0/$to]
+    return
+  }
+  set route route_$process
+  xrun_module xrun_router $route WIDTH [expr {8 * [xrun_value kBusBytes]}] BURST [xrun_value $bytes] \
+    BURSTS [xrun_value $bursts]
+  connect_bd_net [get_bd_ports ap_rst_n] [get_bd_pins $route/reset_n]
+  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $route/s_axi]
+  for {set port 0} {$port < [xrun_value $ports]} {incr port} {
+    connect_bd_intf_net [get_bd_intf_pins $route/m${port}_axi] [get_bd_intf_pins axi_$name$port/$to]
+  }
 }
 
 proc xrun_end {} {

@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 import make_wiring  # noqa: E402
 
 # part, platform (2022.x name), the largest configuration that fits as the source stands (xestimate --resources), memory of
-# each master in the platform's words, large memories in UltraRAM. Platforms name their memories themselves: `platforminfo -p PLATFORM`.
+# each master in the platform's words (both reach the same bytes, since bursts alternate), large memories in UltraRAM. Platforms name their memories themselves: `platforminfo -p PLATFORM`.
 BOARDS = {
     "KV260": dict(part="xck26-sfvc784-2LV-c", platform="xilinx_kv260_base_202210_1", arch="K26",
                   memory=("HP0", "HP1"), ultra=("activation", "ring")),
@@ -34,12 +34,13 @@ BOARDS = {
     "ZCU104": dict(part="xczu7ev-ffvc1156-2-e", platform="xilinx_zcu104_base_202210_1", arch="B4096",
                    memory=("HP0", "HP1"), ultra=("activation",)),
     "U50": dict(part="xcu50-fsvh2104-2-e", platform="xilinx_u50_gen3x16_xdma_5_202210_1", arch="B4096",
-                memory=("HBM[0]", "HBM[1]"), ultra=("activation",)),
+                memory=("HBM[0:1]", "HBM[0:1]"), ultra=("activation",)),
 }
 KERNEL = "xrun_overlay"
 SOURCES = ("tops.cpp", "control.cpp", "conv.cpp", "fetch.cpp", "load.cpp", "save.cpp", "vector.cpp")
 FIELDS = ("pixels", "channels", "activation_rows", "weight_rows", "partial_entries", "vector_rows",
-          "vector_partial_entries", "requant_lanes", "vector_pixels", "clock_mhz", "dram_ports", "dram_port_bytes")
+          "vector_partial_entries", "requant_lanes", "vector_pixels", "clock_mhz", "dram_ports", "dram_port_bytes",
+          "dram_efficiency", "dram_burst_bytes", "dram_outstanding")
 
 
 def configuration(name, path):
@@ -62,7 +63,9 @@ def constants(config):
     values = dict(kBanks=banks, kParts=config["channels"] // part, kPartBits=8 * part, kPP=config["pixels"],
                   kCP=config["channels"], kActivationRows=config["activation_rows"], kWeightRows=config["weight_rows"],
                   kVectorRows=config["vector_rows"], kPartialEntries=config["partial_entries"],
-                  kVectorPartialEntries=config["vector_partial_entries"])
+                  kVectorPartialEntries=config["vector_partial_entries"], kDramPorts=config["dram_ports"],
+                  kDramBurstBytes=config["dram_burst_bytes"], kDramOutstanding=config["dram_outstanding"],
+                  kBusBytes=config["dram_ports"] * config["dram_port_bytes"])
     for name, text in (("kPacketDepth", engines), ("kRowDepth", engines), ("kMarkDepth", engines),
                        ("kStartDepth", control), ("kAccumulatorBits", control), ("kTokenLimit", isa)):
         values[name] = int(re.search(rf"\b{name} = (\d+)", text).group(1))
@@ -132,8 +135,9 @@ def config_tcl(arch, values, board):
     return "\n".join(lines) + "\n]\n"
 
 
-def package_tcl(board, out):
+def package_tcl(board, masters, out):
     """Block design, then an RTL kernel of it."""
+    ports = " ".join(["s_axi_control"] + [f"m_axi_{m}" for m in masters])
     return f"""# Builds the block design and packages it as xrun_overlay.xo: vivado -mode batch -source package.tcl
 create_project -force overlay {out / 'vivado'} -part {board['part']}
 set_property ip_repo_paths {out / 'ip'} [current_project]
@@ -151,7 +155,7 @@ set core [ipx::current_core]
 set_property version 1.0 $core
 set_property sdx_kernel true $core
 set_property sdx_kernel_type rtl $core
-foreach port {{s_axi_control m_axi_gmem0 m_axi_gmem1}} {{
+foreach port {{{ports}}} {{
   ipx::associate_bus_interfaces -busif $port -clock ap_clk $core
 }}
 ipx::update_checksums $core
@@ -209,7 +213,7 @@ def generate(board_name, arch, configs, out):
     config = configuration(arch, configs)
     wiring = make_wiring.Wiring((ROOT / "overlay_hw" / "wiring.def").read_text(encoding="utf-8"))
     tops = [p.ip for p in wiring.processes]
-    masters = list(wiring.masters())
+    masters = [f"{dram.name}{port}" for dram in wiring.drams for port in range(config["dram_ports"])]
     out.mkdir(parents=True, exist_ok=True)
     (out / "ip").mkdir(exist_ok=True)
     for top in tops:
@@ -217,7 +221,7 @@ def generate(board_name, arch, configs, out):
         (out / f"hls_{top}.cfg").write_text(cfg, encoding="utf-8")
         (out / f"hls_{top}.tcl").write_text(tcl, encoding="utf-8")
     (out / "config.tcl").write_text(config_tcl(arch, constants(config), board), encoding="utf-8")
-    (out / "package.tcl").write_text(package_tcl(board, out), encoding="utf-8")
+    (out / "package.tcl").write_text(package_tcl(board, masters, out), encoding="utf-8")
     (out / "kernel.xml").write_text(kernel_xml(config, masters), encoding="utf-8")
     (out / "system.cfg").write_text(system_cfg(board, masters), encoding="utf-8")
     if board_name == "KV260":

@@ -76,5 +76,11 @@ xrun_client vector partial_read vector_partial A {} read
 xrun_client vector partial_write vector_partial B {} write
 xrun_client save source activation B {7} read
 
-xrun_master gmem0 {control/dram fetch_load/dram fetch_conv/dram fetch_vector/dram fetch_save/dram load/dram}
-xrun_master gmem1 {save/dram}
+xrun_dram gmem kDramPorts 7
+xrun_master gmem kDramPorts kDramBurstBytes 0 control dram 1
+xrun_master gmem kDramPorts kDramBurstBytes 1 fetch_load dram 2
+xrun_master gmem kDramPorts kDramBurstBytes 2 fetch_conv dram 2
+xrun_master gmem kDramPorts kDramBurstBytes 3 fetch_vector dram 2
+xrun_master gmem kDramPorts kDramBurstBytes 4 fetch_save dram 2
+xrun_master gmem kDramPorts kDramBurstBytes 5 load dram kDramOutstanding
+xrun_master gmem kDramPorts kDramBurstBytes 6 save dram 1

@@ -1,6 +1,8 @@
 // Prints how C-sim is wired, as it is: both ends of every FIFO found by the queue they share, every memory port by the
-// memory it points at. packaging_test.py compares that with the block design.
+// memory it points at, every router by the DRAM ports it points at. packaging_test.py compares that with the block
+// design.
 
+#include <array>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -25,6 +27,15 @@ struct Printer {
   void Memory(const char* pin, const char* name, const M& memory, const char* port, const void* bound, bool writes) {
     std::printf("memory %s %s %s %s %s\n", name, port, pin, writes ? "write" : "read",
                 bound == &memory ? "bound" : "elsewhere");
+  }
+  template <size_t kPorts>
+  void Dram(const char* pin, const csim::DramRouter& router, const char* name,
+            const std::array<csim::DramMaster, kPorts>& masters) {
+    for (uint32_t port = 0; port < router.ports(); ++port) {
+      for (size_t i = 0; i < kPorts; ++i) {
+        if (router.master(port) == &masters[i]) std::printf("dram %s %u %s%zu\n", pin, port, name, i);
+      }
+    }
   }
   std::map<const void*, std::vector<std::string>> writer, reader;
 };

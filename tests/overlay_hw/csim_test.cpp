@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/overlay_hw/csim_unit.h"
@@ -47,7 +48,34 @@ TEST_P(CsimTest, RandomProgramsGiveTheSimulatorsBytes) {
       ASSERT_TRUE(a == b) << "seed " << seed << ", register " << base << ", byte " << at;
     }
     ASSERT_EQ(csim.page, sim.page) << "seed " << seed;
+    // Bursts alternate between the DRAM ports: either has a good part of the beats.
+    const uint64_t beats = csim.dram_beats[0] + csim.dram_beats[1];
+    for (uint32_t port = 0; port < config_.dram_ports; ++port) {
+      EXPECT_GT(csim.dram_beats[port], beats / 5) << "seed " << seed << ", port " << port << " of " << beats;
+    }
   }
+}
+
+TEST(DramRouter, SendsBurstsToTheirPortsAndStraysAreFound) {
+  std::vector<uint8_t> bytes(4096);
+  hw::csim::Dram memory;
+  memory.AddRegion(0x10000, bytes.data(), bytes.size());
+  std::array<hw::csim::DramMaster, 2> masters;
+  for (uint32_t i = 0; i < 2; ++i) masters[i].Join(memory, i, 2, 256);
+  hw::csim::DramRouter router, wrong;
+  router.Join(masters, 256);
+  wrong.Join(masters, 512);
+  const uint64_t ones[2] = {~uint64_t{0}, ~uint64_t{0}};
+  for (uint64_t at = 0; at < 3 * 256; at += 16) router.Write(0x10000 + at, 16, ones);
+  EXPECT_EQ(masters[0].beats, 32U);
+  EXPECT_EQ(masters[1].beats, 16U);
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), 0xFF), 3 * 256);
+  EXPECT_EQ(masters[0].strays + masters[1].strays, 0U);
+  wrong.Write(0x10000 + 256, 16, ones);
+  EXPECT_EQ(masters[0].strays, 1U);
+  uint64_t words[2];
+  router.Read(0x10000 + 256 - 8, 16, words);  // across the boundary
+  EXPECT_EQ(masters[0].strays, 2U);
 }
 
 TEST_P(CsimTest, IdentifiesItselfAsTheSimulator) {

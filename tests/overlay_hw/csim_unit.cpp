@@ -64,6 +64,7 @@ Ended CsimUnit::Run(const Program& program, Buffers buffers, const HowToRun& how
   hw::csim::LaunchResult result;
   machine_->Run(input, result);
   ended.text = result.fault + result.deadlock;
+  std::copy(std::begin(result.dram_beats), std::end(result.dram_beats), ended.dram_beats.begin());
   ended.page.resize(launch::kStatusPageBytes);
   return ended;
 }

@@ -10,6 +10,7 @@
 #include "isa/launch_image.h"
 #include "isa/program.h"
 #include "overlay_hw/csim/api.h"
+#include "overlay_hw/csim/dram.h"
 #include "simulator/simulator.h"
 
 namespace xrun::test {
@@ -20,7 +21,8 @@ using Buffers = std::vector<std::array<std::vector<uint8_t>, kBaseRegisters>>;
 struct Ended {
   std::vector<uint8_t> page;  ///< the status page
   Buffers buffers;
-  std::string text;  ///< deadlock, fault or failure
+  std::string text;                                             ///< deadlock, fault or failure
+  std::array<uint64_t, hw::csim::kMostDramPorts> dram_beats{};  ///< C-sim: through each DRAM port
 };
 
 struct HowToRun {

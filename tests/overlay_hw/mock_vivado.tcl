@@ -31,6 +31,7 @@ proc get_bd_cells {name} { known $name/; return $name }
 proc get_bd_pins {pin} { return [known $pin] }
 proc get_bd_intf_pins {pin} { return [known $pin] }
 proc get_bd_ports {name} { return port:$name }
+proc get_bd_intf_ports {name} { return port:$name }
 proc get_property {name object} { return 4 }
 proc set_property {args} { puts "property $args" }
 proc connect_bd_net {from to} { puts "net $from $to" }

@@ -43,7 +43,9 @@ def check_descriptions(root, folder):
             ("stream rows_granted write", "stream rows_granted read", "has writers"),
             ("stop      wire    stop write", "stop      wire    stop read", "has writers"),
             ("stream rows_released", "stream rows_freed", "no FIFO is called"),
-            ("report     wire    report_load write", "report     wires", "cannot be read")):
+            ("report     wire    report_load write", "report     wires", "cannot be read"),
+            ("dram    gmem bursts=2", "dram    hbm bursts=2", "no DRAM is called"),
+            ("dram    gmem bursts=2", "dram    gmem", "cannot be read")):
         assert good.count(old) >= 1, f"wiring.def has no '{old}'"
         path = folder / "wrong.def"
         path.write_text(good.replace(old, new, 1), encoding="utf-8")
@@ -105,6 +107,21 @@ def follow(lines, tops):
             sinks[words[2]] += 1
     for sink, count in sinks.items():
         assert count == 1, f"{sink} has {count} drivers"
+    masters, routed = {}, set()
+    for a, b in pairs:  # process -> its router -> the kernel's ports, or straight to the only one
+        if b.endswith("/s_axi"):
+            masters[b.partition("/")[0]] = a.replace("/m_axi_", "/")
+    for a, b in pairs:
+        match = re.fullmatch(r"axi_([a-z]+\d)/S(\d\d)_AXI", b)
+        if not match:
+            continue
+        cell, _, pin = a.partition("/")
+        assert f"axi_{match.group(1)}" in cells and cells[f"axi_{match.group(1)}"].endswith("smartconnect:1.0")
+        if cell in masters:
+            assert cells[cell] == "xrun_router", cell
+            routed.add(("dram", masters[cell], re.fullmatch(r"m(\d)_axi", pin).group(1), match.group(1)))
+        else:
+            routed.add(("dram", a.replace("/m_axi_", "/"), "0", match.group(1)))
     fifos, memories, holds = collections.defaultdict(dict), set(), collections.defaultdict(lambda: ([], []))
     for a, b in pairs:
         for pin in (a, b):
@@ -127,6 +144,7 @@ def follow(lines, tops):
                 memories.add((match.group(1), port.group(1), re.sub(r"(_\d+)+_[dq]0$", "", other), kind))
     found = {("fifo", f["writer"], f["reader"]) for f in fifos.values()}
     names = {"a": "A", "b": "B"}
+    found |= routed
     found |= {("memory", m, names.get(p, "B" + p[1:]), pin, kind) for m, p, pin, kind in memories}
     return found, len(cells), len(pairs)
 

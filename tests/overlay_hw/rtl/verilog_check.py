@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The Verilog beside the engines: Yosys reads every module, Verilator runs the activation bank against a model.
+"""The Verilog beside the engines: Yosys reads every module, Verilator runs activation bank and burst router against models.
 
-    verilog_check.py
+    verilog_check.py [--all]   --all: every change and parameter, not only the first few
 
-The bank with a slot that answers in the wrong group's turn must be found. Exit code 77 when yosys and verilator are both
+Changes to either that must be found: a bank that answers in the wrong slot, a router that forgets a port, a boundary, the
+order of answers, the room for them. Exit code 77 when yosys and verilator are both
 missing; a missing one is said aloud.
 """
 
@@ -23,18 +24,60 @@ def run(*command):
                           check=False)
 
 
-def simulate(source, group, folder):
-    """The testbench's verdict on a bank: (reads checked, wrong)."""
-    build = folder / f"obj_{source.parent.name}_{group}"
-    done = run("verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Mdir", build, "-GWORDS=64", "-GADDRESS=6",
-               "-GWIDTH=16", f"-GGROUP={group}", source, HERE / "bank_tb.cpp")
+# Testbenches: module, its parameters, runs with other parameters, changes that each run must find.
+BENCHES = {
+    "bank": ("xrun_bank", ("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), ("-GGROUP=0", "-GGROUP=5"), (
+        ("if (read_valid) answer[read_slot] <= b_read;", "if (read_valid) answer[slot] <= b_read;"),)),
+    "router": ("xrun_router", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=2"), (
+        ("wire ask_ends = ask_left <= ask_fit;", "wire ask_ends = ask_left <= ask_fit + 9'd1;"),
+        (">= {7'd0, ask_beats}", "> 16'd0"),
+        ("wire ask_port = ask_address[CUT];", "wire ask_port = ask_address[CUT+1];"),
+        ("wire put_ends = put_left <= put_fit;", "wire put_ends = put_left <= put_fit + 9'd1;"),
+        ("assign s_axi_rvalid = order_valid && (order_port ? valid1 : valid0);",
+         "assign s_axi_rvalid = order_valid && (valid1 || valid0);"),
+        ("assign s_axi_wready = told && ", "assign s_axi_wready = put && "),
+        ("worst > done_resp ? worst : done_resp", "done_resp"),
+        ("assign s_axi_rlast = piece_last && order_ends;", "assign s_axi_rlast = piece_last;"),
+        ("wire tell = put && !told && wait_ready;", "wire tell = put && (!told || piece_left == 9'd1) && wait_ready;"))),
+}
+
+
+def simulate(name, text, parameters, folder):
+    """The testbench's verdict on a module's text: (checks, wrong, log). One folder a bench: its runtime is compiled once."""
+    source = folder / f"xrun_{name}.v"
+    source.write_text(text, encoding="utf-8")
+    done = run("verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-CFLAGS", "-O1", "-Mdir", folder / "obj", *parameters,
+               "-y", RTL, "--top-module", f"xrun_{name}", source, HERE / f"{name}_tb.cpp")
     if done.returncode != 0:
         sys.exit(done.stdout)
-    log = run(build / "Vxrun_bank").stdout
-    match = re.search(r"bank: (\d+) reads checked, (\d+) wrong", log)
+    log = run(folder / "obj" / f"Vxrun_{name}").stdout
+    match = re.search(rf"^{name}: (\d+) (?:reads )?checked, (\d+) wrong", log, re.M)
     if not match:
         sys.exit(log)
     return int(match.group(1)), int(match.group(2)), log
+
+
+def bench(name, every, folder):
+    """Mistakes seen in a testbench's verdicts."""
+    module, parameters, runs, changes = BENCHES[name]
+    folder = folder / name
+    folder.mkdir()
+    text = (RTL / f"{module}.v").read_text(encoding="utf-8")
+    wrong = 0
+    for extra in runs if every else runs[:1]:
+        checked, bad, log = simulate(name, text, parameters + (extra,), folder)
+        print(f"{name} {extra[2:]}: {checked} checked, {bad} wrong")
+        if bad or checked < 1000:
+            wrong += 1
+            print(log)
+    for old, new in changes if every else changes[:2]:
+        assert text.count(old) == 1, old
+        _, bad, _ = simulate(name, text.replace(old, new), parameters + runs[:1], folder)
+        print(f"{name} changed, '{new[:60]}': {bad} wrong")
+        if bad == 0:
+            wrong += 1
+            print("the testbench does not notice")
+    return wrong
 
 
 def main():
@@ -45,7 +88,7 @@ def main():
     wrong = 0
     if "yosys" in have:
         for source in sorted(RTL.glob("*.v")):
-            done = run("yosys", "-q", "-p", f"read_verilog {source}; hierarchy -check -top {source.stem}; proc; "
+            done = run("yosys", "-q", "-p", f"read_verilog {RTL}/*.v; hierarchy -check -top {source.stem}; proc; "
                        "opt_clean; check -assert")
             if done.returncode != 0:
                 wrong += 1
@@ -55,24 +98,7 @@ def main():
         print("skipped: yosys is not installed")
     if "verilator" in have:
         with tempfile.TemporaryDirectory() as temporary:
-            folder = pathlib.Path(temporary)
-            for group in (0, 5):
-                checked, bad, log = simulate(RTL / "xrun_bank.v", group, folder)
-                print(f"group {group}: {checked} reads, {bad} wrong")
-                if bad or checked < 1000:
-                    wrong += 1
-                    print(log)
-            text = (RTL / "xrun_bank.v").read_text(encoding="utf-8")
-            changed = text.replace("if (read_valid) answer[read_slot] <= b_read;",
-                                   "if (read_valid) answer[slot] <= b_read;")
-            assert changed != text
-            (folder / "wrong").mkdir()
-            (folder / "wrong" / "xrun_bank.v").write_text(changed, encoding="utf-8")
-            checked, bad, _ = simulate(folder / "wrong" / "xrun_bank.v", 0, folder)
-            print(f"changed bank: {checked} reads, {bad} wrong")
-            if bad == 0:
-                wrong += 1
-                print("the testbench does not notice answers in the wrong slot")
+            wrong += sum(bench(name, "--all" in sys.argv[1:], pathlib.Path(temporary)) for name in BENCHES)
     else:
         print("skipped: verilator is not installed")
     return 1 if wrong else 0
