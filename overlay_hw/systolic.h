@@ -7,7 +7,8 @@
 // The two lanes share a multiplication with each weight: a DSP48E2 makes both products. An element has CP dot products
 // of CP bytes and CP + 1 accumulators for each lane (the last is the sum of x); with the last step of a pixel group its
 // accumulators go to its result FIFO. The results of a pixel group are complete when the last element has its own. With
-// an odd PP the last element's second lane stands still.
+// an odd PP the last element's second lane stands still. The chain steps every cycle; where nothing enters, a bubble
+// does.
 
 #include "overlay_hw/memory.h"
 #include "overlay_hw/pair.h"
@@ -26,6 +27,9 @@ struct Feed {
 };
 
 constexpr uint32_t kElements = (kPP + 1) / 2;
+/// Pixel groups under way between the chain's entry and the output stage. As many as there are elements let groups of
+/// one step follow each other; two more let the array run on while a group takes long to go out.
+constexpr uint32_t kResultGroups = kElements + 2;
 
 /// Lanes of element e: its first is 2e.
 constexpr uint32_t LanesOf(uint32_t e) { return 2 * e + 1 < kPP ? 2 : 1; }
@@ -40,8 +44,7 @@ struct Chain {
   bool valid[kElements], first[kElements], last[kElements];
   Word held_back[kPP][kElements];  ///< lane l uses the first l / 2
   ElementResult sums[kElements];
-  /// Result FIFO of each element, oldest first: an element is at most kElements - 1 groups ahead of the last.
-  ElementResult done[kElements][kElements];
+  ElementResult done[kElements][kResultGroups];  ///< result FIFO of each element, oldest first
   uint32_t done_count[kElements];
 };
 
@@ -164,7 +167,7 @@ inline void TakeResults(Chain& chain, PartialEntry& to) {
       to.pixel[2 * e + k] = chain.done[e][0].acc[k];
       to.sum[2 * e + k] = chain.done[e][0].sum[k];
     }
-    for (uint32_t i = 0; i + 1 < kElements; ++i) {
+    for (uint32_t i = 0; i + 1 < kResultGroups; ++i) {
       HW_VITIS(unroll)
       if (i + 1 < chain.done_count[e]) chain.done[e][i] = chain.done[e][i + 1];
     }

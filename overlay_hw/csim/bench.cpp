@@ -131,6 +131,8 @@ class ConfigBench : public csim::Bench {
     }
     csim::LoopCounts& counts = csim::Counts();
     counts.Reset();
+    counts.iteration += 1;  // whatever came before is not of this cycle
+    const uint64_t before = counts.iteration;
     Begin(result);
     DramPort port = &router_;
     switch (engine) {
@@ -150,6 +152,8 @@ class ConfigBench : public csim::Bench {
         break;
     }
     result.cycles = counts.cycles;
+    result.iterations = counts.iteration - before;
+    result.overhang = counts.overhang;
     Finish(result);
     return result;
   }

@@ -51,7 +51,9 @@ enum BenchPort : int {
 /// What an instruction did.
 struct BenchResult {
   Trap trap = Trap::kNone;
-  uint64_t cycles = 0;      ///< loop iterations, without fixed fill and drain
+  uint64_t cycles = 0;      ///< loop iterations, without fixed fill and drain; stages of a unit count as side by side
+  uint64_t iterations = 0;  ///< of all loops, as the source has them: Conv's cycles
+  uint64_t overhang = 0;    ///< LoopCounts
   uint64_t violations = 0;  ///< accesses a memory port cannot do
   std::vector<PortAccess> accesses[kBenchPorts];
 };

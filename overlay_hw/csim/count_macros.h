@@ -7,6 +7,7 @@
 #define HW_ITERATION(s) static_cast<void>(0)
 #define HW_FIXED() static_cast<void>(0)
 #define HW_END_UNIT() static_cast<void>(0)
+#define HW_CLOCK() static_cast<void>(0)
 #define HW_COUNT(statement) static_cast<void>(0)
 #else
 #include "overlay_hw/csim/counts.h"
@@ -15,6 +16,8 @@
 /// An iteration that the instruction's fixed cycles contain.
 #define HW_FIXED() ++::xrun::hw::csim::Counts().iteration
 #define HW_END_UNIT() ::xrun::hw::csim::Counts().EndUnit()
+/// A clock cycle of an engine whose stages step side by side.
+#define HW_CLOCK() ++::xrun::hw::csim::Counts().iteration
 #define HW_COUNT(statement)                                            \
   {                                                                    \
     ::xrun::hw::csim::LoopCounts& counts = ::xrun::hw::csim::Counts(); \

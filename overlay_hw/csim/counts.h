@@ -2,9 +2,9 @@
 #define XRUN_OVERLAY_HW_CSIM_COUNTS_H_
 
 // What C-sim counts: iterations of the engines' loops and accesses of memory ports. An engine's stages (an array, a
-// port's client, an output stage) run side by side in hardware and one after the other here: each counts its own
-// iterations of a unit of work (a pixel group, a block of output columns, a row), and the unit takes as many cycles as
-// its longest stage.
+// port's client, an output stage) run side by side in hardware: each counts its own iterations of a unit of work (a
+// pixel group, a block of output columns, a row), and the unit takes as many cycles as its longest stage. Where the
+// source is clocked (Conv), iterations are cycles as they are; elsewhere stages run one after the other here.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,12 +24,17 @@ struct LoopCounts {
   uint64_t clock[kStages] = {};  ///< of the instruction: stands still while the stage has nothing to do
   uint64_t iteration = 0;        ///< counts up with every iteration; ports compare it
   uint64_t group = 0;            ///< Vector: of the group under way
-  std::deque<uint64_t> array;    ///< steps of pixel groups whose results are still on their way through the chain
+
+  // Clocked: an iteration of the engine's loop is a clock cycle in which every stage takes its step (Conv).
+  bool clocked = false;
+  int units = 0;                       ///< stages that a unit of work passes: the first so many
+  std::deque<uint64_t> done[kStages];  ///< iterations of units that a stage has done and another one has not
+  uint64_t overhang = 0;               ///< what the shorter of a unit's first stage and its others takes, at most
 
   void Iterate(int s) {
     ++stage[s];
     ++clock[s];
-    ++iteration;
+    if (!clocked) ++iteration;
   }
   uint64_t Longest() const {
     uint64_t most = 0;
@@ -45,22 +50,29 @@ struct LoopCounts {
   void Cycle(int s) {
     ++cycles;
     ++clock[s];
-    ++iteration;
+    if (!clocked) ++iteration;
   }
-  /// Conv: the array ends a pixel group; its results are still on their way.
-  void EndArray(int s) {
-    array.push_back(stage[s]);
+  /// From here on iterations are clock cycles, until EndClock; units pass stages 0 … `stages` - 1.
+  void BeginClock(int stages) {
+    clocked = true;
+    units = stages;
+  }
+  void EndClock() { clocked = false; }
+  /// Stage `s` has done with a unit. A unit that all stages have done with took as long as the longest.
+  void EndStage(int s) {
+    done[s].push_back(stage[s]);
     stage[s] = 0;
-  }
-  /// Conv: the stages from `first` to `last` end the oldest pixel group.
-  void EndOutput(int first, int last) {
-    uint64_t most = array.front();
-    array.pop_front();
-    for (int s = first; s <= last; ++s) {
-      most = stage[s] > most ? stage[s] : most;
-      stage[s] = 0;
+    for (int i = 0; i < units; ++i) {
+      if (done[i].empty()) return;
     }
-    cycles += most;
+    const uint64_t first = done[0].front();
+    uint64_t later = 0;
+    for (int i = 0; i < units; ++i) {
+      if (i != 0 && done[i].front() > later) later = done[i].front();
+      done[i].pop_front();
+    }
+    cycles += first > later ? first : later;
+    if ((first < later ? first : later) > overhang) overhang = first < later ? first : later;
   }
   /// Vector: stage `s` has read a group's parameters beside the group before; then its own work begins.
   void BeginGroup(int s) {
@@ -76,8 +88,8 @@ struct LoopCounts {
   void EndUnit() { cycles += TakeLongest(); }
   void Reset() {
     for (int s = 0; s < kStages; ++s) stage[s] = clock[s] = 0;
-    cycles = group = 0;
-    array.clear();
+    for (std::deque<uint64_t>& d : done) d.clear();
+    cycles = group = overhang = 0;
   }
 };
 

@@ -53,6 +53,7 @@ TEST_P(Engines, Conv) {
   Compare<Conv>(
       6000, 144,
       {kPortConvSource, kPortConvResult, kPortConvResidual, kPortRingRead, kPortPartialRead, kPortPartialWrite});
+  EXPECT_LT(lockstep_.conv_slowdown(), 1.05);  // small instructions: fixed cycles are not in it
 }
 TEST_P(Engines, Depthwise) {
   Compare<Depthwise>(7000, 144,

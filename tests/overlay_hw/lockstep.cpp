@@ -214,6 +214,18 @@ std::string Lockstep::CompareCycles(const Instruction& instruction, const hw::cs
     return "cycles: overlay " + std::to_string(result.cycles) + ", formula " + std::to_string(formula) + " (" +
            xrun::Describe(own) + ")";
   }
+  if (std::holds_alternative<Conv>(instruction)) {
+    // Conv's iterations are its cycles: stages overlap in the source. The formula has a pixel group's results beside
+    // its own steps, the source has them after, so that once in an instruction both count; the rest is in the fixed
+    // cycles.
+    const uint64_t most = result.cycles + result.overhang + (config_.pixels + 1) / 2 + 6;
+    if (result.iterations > most) {
+      return "iterations: " + std::to_string(result.iterations) + ", not more than " + std::to_string(most) +
+             " were to be expected of " + std::to_string(result.cycles) + " cycles";
+    }
+    conv_iterations_ += result.iterations;
+    conv_cycles_ += result.cycles;
+  }
   if (result.violations != 0) return std::to_string(result.violations) + " accesses that a memory port cannot do";
   return ComparePorts(instruction, result);
 }

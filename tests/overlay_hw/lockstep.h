@@ -30,6 +30,8 @@ class Lockstep {
     RandomInstruction random(seed, config_);
     return random.Draw<T>();
   }
+  /// Of all Conv instructions so far: the loop's iterations over the formula's cycles without fill and drain.
+  double conv_slowdown() const { return static_cast<double>(conv_iterations_) / static_cast<double>(conv_cycles_); }
 
   const HardwareConfig& config() const { return config_; }
   hw::csim::Bench& bench() { return *bench_; }
@@ -49,6 +51,7 @@ class Lockstep {
   hw::csim::Contents contents_, expected_;
   std::vector<uint8_t> dram_, dram_reference_;
   bool check_cycles_ = true;
+  uint64_t conv_iterations_ = 0, conv_cycles_ = 0;
   uint64_t port_accesses_[hw::csim::kBenchPorts] = {};
 };
 
