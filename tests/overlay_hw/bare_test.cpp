@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "overlay_hw/sequential.h"
-#include "tests/overlay_hw/launch_image.h"
+#include "tests/overlay_hw/launch.h"
 #include "tests/overlay_hw/lockstep.h"
 #include "tests/overlay_hw/networks.h"
 

@@ -9,7 +9,7 @@
 #include "isa/launch.h"
 #include "overlay_hw/csim/benches.h"
 #include "tests/overlay_hw/extremes.h"
-#include "tests/overlay_hw/launch_image.h"
+#include "tests/overlay_hw/launch.h"
 #include "tests/overlay_hw/networks.h"
 
 namespace xrun::test {

@@ -1,7 +1,8 @@
-#ifndef XRUN_TESTS_OVERLAY_HW_LAUNCH_IMAGE_H_
-#define XRUN_TESTS_OVERLAY_HW_LAUNCH_IMAGE_H_
+#ifndef XRUN_TESTS_OVERLAY_HW_LAUNCH_H_
+#define XRUN_TESTS_OVERLAY_HW_LAUNCH_H_
 
-// A launch as the overlay sees it in DRAM: program image, weights, request table, buffers, status page.
+// A launch as the overlay sees it in DRAM: the parts that isa/launch_image.h writes, buffers and status page, each at
+// its place.
 
 #include <array>
 #include <cstdint>
@@ -60,4 +61,4 @@ std::vector<simulator::LaunchRequest> SimulatorRequests(std::vector<RequestBuffe
 
 }  // namespace xrun::test
 
-#endif  // XRUN_TESTS_OVERLAY_HW_LAUNCH_IMAGE_H_
+#endif  // XRUN_TESTS_OVERLAY_HW_LAUNCH_H_
