@@ -17,31 +17,6 @@ namespace {
 // step decides depends on counters and on what stands in queues already; whatever takes longer to work out (addresses,
 // line costs, lanes that meet in a bank) is worked out on the way into a queue.
 
-/// A queue of two or a few, oldest first.
-template <typename T, uint32_t kDepth>
-struct Queue {
-  uint32_t count = 0;
-  T item[kDepth];
-};
-template <typename T, uint32_t kDepth>
-inline bool Full(const Queue<T, kDepth>& queue) {
-  return queue.count == kDepth;
-}
-template <typename T, uint32_t kDepth>
-inline void Push(Queue<T, kDepth>& queue, const T& item) {
-  queue.item[queue.count] = item;
-  ++queue.count;
-}
-template <typename T, uint32_t kDepth>
-inline void Pop(Queue<T, kDepth>& queue) {
-  HW_UNROLL
-  for (uint32_t i = 0; i + 1 < kDepth; ++i) {
-    HW_VITIS(unroll)
-    if (i + 1 < queue.count) queue.item[i] = queue.item[i + 1];
-  }
-  --queue.count;
-}
-
 /// Pixel 0 … kPP after a group's first, in rows and columns of the output tile. The same for all groups.
 struct Offsets {
   uint32_t ox[kPP + 1], oy[kPP + 1];

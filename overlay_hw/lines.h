@@ -6,6 +6,7 @@
 // cycles.
 
 #include "overlay_hw/memory.h"
+#include "overlay_hw/queue.h"
 
 namespace xrun {
 namespace hw {

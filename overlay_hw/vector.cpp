@@ -1,31 +1,20 @@
 // The Vector engine: depthwise convolution, pooling, elementwise.
 
 #include "overlay_hw/checks.h"
-#include "overlay_hw/pair.h"
 #include "overlay_hw/requant.h"
 #include "overlay_hw/shell.h"
-#include "overlay_hw/vector_window.h"
+#include "overlay_hw/vector_stages.h"
 
 namespace xrun {
 namespace hw {
 namespace XRUN_HW_CONFIG {
 namespace {
 
-// Stages, side by side for each block of VP output columns: 0 the multipliers, 1, 2, 3 the read slots, 4 the result
-// client of port B or the write port of the partial buffer, 5 the read port of the partial buffer. Beside a whole
-// group: 6 the parameters of the next.
-
-/// Weights and multipliers that are kept beside the vector memory; longer ones are read from it where they are used.
-constexpr uint32_t kTapRows = 256, kCountBytes = 4096;
-/// Steps of the tree that joins the lanes of shared taps.
-constexpr uint32_t kJoinSteps = 8;
-static_assert(kVP <= (1U << kJoinSteps), "the tree joins all lanes");
-
-struct Parameters {
-  int8_t records[kRecordBytes * kCP];
-  Word weights[kTapRows];
-  uint8_t counts[kCountBytes];
-  Table table;
+// Multipliers by count that are kept beside the vector memory; further ones are read from it where they are used.
+constexpr uint32_t kCountBytes = 4096;
+struct Counts {
+  uint32_t row = 0;  ///< of the vector memory
+  uint8_t bytes[kCountBytes];
 };
 
 /// A table of the vector memory: a row an iteration, at least 32.
@@ -46,34 +35,8 @@ void LoadTable(VectorPort& port, uint32_t row, Table& table) {
   HW_END_UNIT();
 }
 
-/// The records and weights of a group. Beside the group before: in hardware the buffers are two.
-uint32_t LoadGroup(const Window& x, VectorPort& port, uint32_t row, Parameters& p) {
-  const uint32_t records = x.keep ? 0 : kRecordBytes, taps = x.kernel_h * x.kernel_w;
-  const uint32_t rows = records + taps;
-  for (uint32_t i = 0; i < rows; ++i) {
-    HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 16400)
-    HW_ITERATION(6);
-    if (i >= records + kTapRows) continue;  // read where it is used
-    Word word;
-    ReadVectorRow(port, row + i, word);
-    if (i >= records) {
-      p.weights[i - records] = word;
-    } else {
-      HW_UNROLL
-      for (uint32_t c = 0; c < kCP; ++c) {
-        HW_VITIS(unroll)
-        p.records[i * kCP + c] = word.lane[c];
-      }
-    }
-  }
-  if (x.keep) {
-    for (uint32_t i = 0; i < kRecordBytes * kCP; ++i) p.records[i] = 0;
-  }
-  return row + rows;
-}
-
-void LoadCounts(const Window& x, VectorPort& port, uint32_t row, Parameters& p) {
+void LoadCounts(const Window& x, VectorPort& port, uint32_t row, Counts& counts_of) {
+  counts_of.row = row;
   const uint32_t rows = DivideUp(x.kernel_h * x.kernel_w * 4, kCP);
   for (uint32_t i = 0; i < rows; ++i) {
     HW_PIPELINE
@@ -83,234 +46,26 @@ void LoadCounts(const Window& x, VectorPort& port, uint32_t row, Parameters& p) 
     HW_UNROLL
     for (uint32_t c = 0; c < kCP; ++c) {
       HW_VITIS(unroll)
-      if (i * kCP + c < kCountBytes) p.counts[i * kCP + c] = static_cast<uint8_t>(word.lane[c]);
+      if (i * kCP + c < kCountBytes) counts_of.bytes[i * kCP + c] = static_cast<uint8_t>(word.lane[c]);
     }
   }
   HW_END_UNIT();
 }
 
-/// Everything a window's loops share.
-struct Engine {
-  RowSlot slot[3];
-  LineClient write;
-  Parameters parameters;
-  uint32_t weight_row;  ///< of the group's first weight, in the vector memory
-  uint32_t count_row;
-};
-
-void ReadSlot(ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, Engine& e, const Window& x,
-              const Columns& columns, uint32_t s, int32_t iy, uint32_t base) {
-  if (s == 0) {
-    ReadRowWords<1>(read0, e.slot[0], x, columns, iy, base);
-  } else if (s == 1) {
-    ReadRowWords<2>(read1, e.slot[1], x, columns, iy, base);
-  } else {
-    ReadRowWords<3>(read2, e.slot[2], x, columns, iy, base);
-  }
-}
-/// A block too wide for the row buffers: one tap's word, a line access each.
-void ReadOne(ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, Engine& e, uint32_t s,
-             uint32_t address, Word& word) {
-  const uint32_t at[1] = {address};
-  Word words[1];
-  e.slot[s].row = -1;
-  if (s == 0) {
-    ReadWords<1>(read0, e.slot[0].client, at, 1, words);
-  } else if (s == 1) {
-    ReadWords<2>(read1, e.slot[1].client, at, 1, words);
-  } else {
-    ReadWords<3>(read2, e.slot[2].client, at, 1, words);
-  }
-  word = words[0];
-}
-
-/// A depthwise step of two lanes: they share the weight, so a DSP makes both products, below 2^15 each.
-void DepthwiseTap(const Word& first, const Word& second, const Word& weight, const int8_t* records, Accumulators& to,
-                  Accumulators& to_second, bool both) {
-  HW_UNROLL
-  for (uint32_t c = 0; c < kCP; ++c) {
-    HW_VITIS(unroll)
-    const int32_t factor = weight.lane[c] - HW_MUTATE(22, records[kRecordBytes * c + 12], 0);
-    const int64_t product = static_cast<int64_t>(PairOf(first.lane[c], second.lane[c])) * factor;
-    HW_VITIS(bind_op variable = product op = mul impl = dsp)
-    int32_t part[2];
-    SplitPair(product, part[0], part[1]);
-    to.lane[c] = WrapAdd(to.lane[c], part[0]);
-    if (both) to_second.lane[c] = WrapAdd(to_second.lane[c], part[1]);
-  }
-}
-
-/// A pooling lane's step.
-void PoolTap(const Window& x, const Word& word, Accumulators& acc) {
-  HW_UNROLL
-  for (uint32_t c = 0; c < kCP; ++c) {
-    HW_VITIS(unroll)
-    const int32_t value = word.lane[c];
-    if (x.kind == kAverage) {
-      acc.lane[c] = WrapAdd(acc.lane[c], value - x.in_zero);
-    } else if (HW_MUTATE(23, value > acc.lane[c], value < acc.lane[c])) {
-      acc.lane[c] = value;
-    }
-  }
-}
-
-void Join(const Window& x, const Accumulators& from, Accumulators& to) {
-  HW_UNROLL
-  for (uint32_t c = 0; c < kCP; ++c) {
-    HW_VITIS(unroll)
-    if (x.kind != kMaximum) {
-      to.lane[c] = WrapAdd(to.lane[c], from.lane[c]);
-    } else if (from.lane[c] > to.lane[c]) {
-      to.lane[c] = from.lane[c];
-    }
-  }
-}
-
-/// A block's sums, and how many kernel rows and columns of each lane lie inside.
-struct BlockSums {
-  Accumulators acc[kVP];
-  uint32_t rows_inside, columns_inside[kVP];
-};
-
-/// Where the taps of kernel column `kw` lie in the input row.
-struct TapColumns {
-  int32_t ix[kVP];
-  bool inside[kVP];
-};
-void FindColumns(const Window& x, uint32_t ox, uint32_t count, uint32_t kw, bool row_inside, bool first_row,
-                 BlockSums& sums, TapColumns& taps) {
-  HW_UNROLL
-  for (uint32_t v = 0; v < kVP; ++v) {
-    HW_VITIS(unroll)
-    const int32_t ix = static_cast<int32_t>((ox + v) * x.stride_w + kw * x.dilation_w) - x.pad_left;
-    const bool column_inside = v < count && ix >= 0 && ix < static_cast<int32_t>(x.in_w);
-    if (first_row && column_inside) ++sums.columns_inside[v];
-    taps.ix[v] = ix;
-    taps.inside[v] = row_inside && column_inside;
-  }
-}
-
-/// A multiplier step of all lanes. Where out_w is 1 they share the taps of one pixel: taps are dealt to them as they
-/// come, and a full deal, or the last, is a step.
-struct Dealer {
-  bool shared;
-  uint32_t dealt, tap, taps;
-};
-void MultiplyTap(const Window& x, VectorPort& parameters, Engine& e, const TapColumns& taps, const Word (&words)[kVP],
-                 uint32_t count, Dealer& dealer, BlockSums& sums) {
-  Word weight, fill;
-  HW_UNROLL
-  for (uint32_t c = 0; c < kCP; ++c) {
-    HW_VITIS(unroll)
-    fill.lane[c] = static_cast<int8_t>(x.fill);
-  }
-  if (x.kind == kDepthwise) {
-    if (dealer.tap < kTapRows) {
-      weight = e.parameters.weights[dealer.tap];
-    } else {
-      ReadVectorRow(parameters, e.weight_row + dealer.tap, weight);
-    }
-  }
-  ++dealer.tap;
-  if (!dealer.shared) HW_ITERATION(0);
-  HW_UNROLL
-  for (uint32_t v = 0; v < kVP; v += 2) {
-    HW_VITIS(unroll)
-    const uint32_t second = v + 1 < kVP ? v + 1 : v;
-    Accumulators& to = sums.acc[dealer.shared ? dealer.dealt : v];  // shared: count is 1
-    if (x.kind == kDepthwise) {
-      const Word first_word = taps.inside[v] ? words[v] : fill;
-      const Word second_word = taps.inside[second] ? words[second] : fill;
-      if (v < count) {
-        DepthwiseTap(first_word, second_word, weight, e.parameters.records, to, sums.acc[second],
-                     second != v && second < count);
-      }
-    } else {
-      if (taps.inside[v]) PoolTap(x, words[v], to);
-      if (second != v && taps.inside[second]) PoolTap(x, words[second], sums.acc[second]);
-    }
-  }
-  if (!dealer.shared) return;
-  ++dealer.dealt;
-  if (dealer.dealt == kVP || dealer.tap == dealer.taps) {
-    HW_ITERATION(0);
-    dealer.dealt = 0;
-  }
-}
-
-/// The multiplier steps and window reads of one block.
-void Taps(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2, VectorPort& parameters,
-          Engine& e, uint32_t plane, uint32_t oy, uint32_t ox, uint32_t count, BlockSums& sums) {
-  const Columns columns = ColumnsOf(x, ox, count);
-  Dealer dealer = {x.out_w == 1, 0, 0, x.kernel_h * x.kernel_w};
-  sums.rows_inside = 0;
-  HW_UNROLL
-  for (uint32_t v = 0; v < kVP; ++v) {
-    HW_VITIS(unroll)
-    sums.columns_inside[v] = 0;
-  }
-  uint32_t slot = 0;
-  for (uint32_t kh = 0; kh < x.kernel_h; ++kh) {
-    HW_VITIS(loop_tripcount min = 1 max = 16383)
-    const int32_t iy = static_cast<int32_t>(oy * x.stride_h + kh * x.dilation_h) - x.pad_top;
-    const bool row_inside = iy >= 0 && iy < static_cast<int32_t>(x.in_h) && columns.from <= columns.to;
-    const uint32_t base = plane + static_cast<uint32_t>(iy) * x.src_row_pitch;
-    if (row_inside) ++sums.rows_inside;
-    if (row_inside && !columns.fits) {
-      for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
-        HW_VITIS(loop_tripcount min = 1 max = 16383)
-        TapColumns taps;
-        Word words[kVP];
-        FindColumns(x, ox, count, kw, row_inside, kh == 0, sums, taps);
-        for (uint32_t v = 0; v < count; ++v) {
-          HW_VITIS(loop_tripcount min = 1 max = kVP)
-          if (taps.inside[v]) ReadOne(read0, read1, read2, e, slot, base + static_cast<uint32_t>(taps.ix[v]), words[v]);
-        }
-        MultiplyTap(x, parameters, e, taps, words, count, dealer, sums);
-      }
-    } else {
-      if (row_inside) ReadSlot(read0, read1, read2, e, x, columns, slot, iy, base);
-      for (uint32_t kw = 0; kw < x.kernel_w; ++kw) {
-        HW_PIPELINE
-        HW_VITIS(loop_tripcount min = 1 max = 16383)
-        TapColumns taps;
-        Word words[kVP];
-        FindColumns(x, ox, count, kw, row_inside, kh == 0, sums, taps);
-        HW_UNROLL
-        for (uint32_t v = 0; v < kVP; ++v) {
-          HW_VITIS(unroll)
-          if (taps.inside[v]) words[v] = e.slot[slot].word[static_cast<uint32_t>(taps.ix[v]) % kRowWords];
-        }
-        MultiplyTap(x, parameters, e, taps, words, count, dealer, sums);
-      }
-    }
-    slot = slot == 2 ? 0 : slot + 1;
-  }
-  if (!dealer.shared) return;
-  for (uint32_t level = 0; level < kJoinSteps; ++level) {
-    HW_PIPELINE
-    HW_ITERATION(0);
-    const uint32_t step = 1U << level;
-    HW_UNROLL
-    for (uint32_t v = 0; v < kVP; ++v) {
-      HW_VITIS(unroll)
-      if ((v & (2 * step - 1)) == 0 && v + step < kVP) Join(x, sums.acc[v + step], sums.acc[v]);
-    }
-  }
-}
-
-uint32_t CountMultiplier(const Window& x, VectorPort& parameters, Engine& e, uint32_t rows, uint32_t columns) {
+uint32_t CountMultiplier(const Window& x, VectorPort& parameters, const Counts& counts_of, uint32_t rows,
+                         uint32_t columns) {
   const uint32_t at = ((rows - 1) * x.kernel_w + HW_MUTATE(24, columns - 1, columns)) * 4;
   uint32_t packed = 0;
+  HW_UNROLL
   for (uint32_t i = 0; i < 4; ++i) {
     HW_VITIS(unroll)
     uint32_t byte = 0;
     if (at + i < kCountBytes) {
-      byte = e.parameters.counts[at + i];
+      byte = counts_of.bytes[at + i];
     } else {
       Word word;
       HW_FIXED();
-      ReadVectorRow(parameters, e.count_row + (at + i) / kCP, word);
+      ReadVectorRow(parameters, counts_of.row + (at + i) / kCP, word);
       byte = static_cast<uint8_t>(word.lane[(at + i) % kCP]);
     }
     packed |= byte << (8 * i);
@@ -319,12 +74,13 @@ uint32_t CountMultiplier(const Window& x, VectorPort& parameters, Engine& e, uin
 }
 
 /// One result: accumulators of a pixel to the word that is written.
-void Finish(const Window& x, VectorPort& parameters, Engine& e, const BlockSums& sums, uint32_t v, Word& word) {
+void Finish(const Window& x, VectorPort& parameters, const int8_t* records, const Counts& counts_of, const Table& table,
+            const BlockSums& sums, uint32_t v, Word& word) {
   const uint32_t columns = sums.columns_inside[v], rows = sums.rows_inside;
   uint32_t m = x.m, shift = x.shift;
   const bool some = rows != 0 && columns != 0;
   if (x.per_count && some) {
-    const uint32_t packed = CountMultiplier(x, parameters, e, rows, columns);
+    const uint32_t packed = CountMultiplier(x, parameters, counts_of, rows, columns);
     m = packed & 0xFFFFFFU;
     shift = packed >> 24 & 0x3FU;
   }
@@ -334,7 +90,7 @@ void Finish(const Window& x, VectorPort& parameters, Engine& e, const BlockSums&
     const int32_t acc = sums.acc[v].lane[c];
     int32_t q = acc;
     if (x.kind == kDepthwise) {
-      const Record record = RecordFrom(e.parameters.records + kRecordBytes * c);
+      const Record record = RecordFrom(records + kRecordBytes * c);
       q = FirstStage(WrapAdd(acc, record.bias), record, x.prelu, x.zero_point, x.clamp_lo, x.clamp_hi);
     } else {
       if (x.kind == kAverage) {
@@ -344,80 +100,138 @@ void Finish(const Window& x, VectorPort& parameters, Engine& e, const BlockSums&
       }
       q = ClampTo(q, x.clamp_lo, x.clamp_hi);
     }
-    if (x.table) q = Look(e.parameters.table, q);
+    if (x.table) q = Look(table, q);
     word.lane[c] = static_cast<int8_t>(q);
   }
 }
 
-void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2,
-               ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
-               VectorPartialPort& partial_write, Engine& e) {
-  for (uint32_t s = 0; s < 3; ++s) StartLines(e.slot[s].client);
-  StartLines(e.write);
-  uint32_t row = x.params;
-  if (x.table) {
-    LoadTable(parameters, row, e.parameters.table);
-    row += kVectorTableRows;
+struct BlockResults {
+  LinePlan<kVP> plan;
+  Word words[kVP];
+  uint32_t block;
+};
+/// From a block's sums to its words, or to the partial buffer.
+struct FinishStage {
+  BlockWalk walk;
+  bool busy = false;  ///< with the walk's block
+  uint32_t v;         ///< its next column
+  uint32_t entry;     ///< of the partial buffer, of its first column
+  BlockSums sums;
+  PlannedLine planned;
+  BlockResults out;
+};
+
+/// A cycle of it: a line of words, or an entry of the partial buffer.
+void StepFinish(const Window& x, const ParameterStage& p, const Counts& counts_of, const Table& table,
+                VectorPort& parameters, VectorPartialPort& partial_read, VectorPartialPort& partial_write,
+                FinishStage& f, Queue<BlockSums, 2>& sums, Queue<BlockResults, 2>& results) {
+  if (!f.busy) {
+    if (sums.count == 0 || Full(results)) return;
+    f.sums = sums.item[0];
+    Pop(sums);
+    f.v = 0;
+    f.busy = true;
+    HW_COUNT(counts.Unit(5, f.walk.block));
+    if (x.keep) HW_COUNT(counts.Unit(4, f.walk.block));
   }
-  e.count_row = row;
-  if (x.per_count) LoadCounts(x, parameters, row, e.parameters);
-  uint32_t plane = x.src, plane_to = x.dst, entry = x.partial;
-  for (uint32_t g = 0; g < x.groups; ++g) {
-    HW_VITIS(loop_tripcount min = 1 max = 4095)
-    if (x.kind == kDepthwise) {
-      e.weight_row = row + (x.keep ? 0 : kRecordBytes);
-      row = LoadGroup(x, parameters, row, e.parameters);
-    }
-    HW_COUNT(counts.BeginGroup(6));
-    e.slot[0].row = e.slot[1].row = e.slot[2].row = -1;
-    for (uint32_t oy = 0; oy < x.out_h; ++oy) {
-      HW_VITIS(loop_tripcount min = 1 max = 16383)
-      for (uint32_t ox = 0; ox < x.out_w; ox += kVP) {
-        HW_VITIS(loop_tripcount min = 1 max = 16383)
-        const uint32_t count = x.out_w - ox < kVP ? x.out_w - ox : kVP;
-        BlockSums sums;
-        const int32_t start = x.kind != kMaximum ? 0
-                              : x.accumulate     ? INT32_MIN
-                                                 : -128;  // joined with the kept sums below
-        HW_UNROLL
-        for (uint32_t v = 0; v < kVP; ++v) {
-          HW_VITIS(unroll)
-          HW_UNROLL
-          for (uint32_t c = 0; c < kCP; ++c) {
-            HW_VITIS(unroll)
-            sums.acc[v].lane[c] = start;
-          }
-        }
-        Taps(x, read0, read1, read2, parameters, e, plane, oy, ox, count, sums);
-        uint32_t to[kVP];
-        Word words[kVP];
-        for (uint32_t v = 0; v < count; ++v) {
-          HW_PIPELINE
-          HW_VITIS(loop_tripcount min = 1 max = kVP)
-          if (x.accumulate) {
-            HW_ITERATION(5);
-            Accumulators before;
-            ReadVectorPartial(partial_read, entry + v, before);
-            Join(x, before, sums.acc[v]);
-          }
-          if (x.keep) {
-            HW_ITERATION(4);
-            WriteVectorPartial(partial_write, entry + v, sums.acc[v]);
-          } else {
-            Finish(x, parameters, e, sums, v, words[v]);
-          }
-          to[v] = plane_to + oy * x.dst_row_pitch + ox + v;
-        }
-        if (!x.keep) WriteWords<4>(result, e.write, to, count, words);
-        entry += count;
-        HW_COUNT(counts.EndBlock());
+  const uint32_t count = BlockColumns(x, f.walk);
+  if (x.accumulate) {
+    HW_ITERATION(5);
+    Accumulators before;
+    ReadVectorPartial(partial_read, f.entry + f.v, before);
+    Join(x, before, f.sums.acc[f.v]);
+  }
+  uint32_t columns = x.accumulate || x.keep ? 1 : kLineWords;
+  if (x.keep) {
+    HW_ITERATION(4);
+    WriteVectorPartial(partial_write, f.entry + f.v, f.sums.acc[f.v]);
+  } else {
+    HW_UNROLL
+    for (uint32_t i = 0; i < kLineWords; ++i) {
+      HW_VITIS(unroll)
+      if (i < columns && f.v + i < count) {
+        Finish(x, parameters, p.set[f.walk.g & 1].records, counts_of, table, f.sums, f.v + i, f.out.words[f.v + i]);
       }
     }
-    plane += x.src_plane_pitch;
-    plane_to += x.dst_plane_pitch;
   }
-  HW_COUNT(counts.EndGroups());
-  FlushLine(result, e.write);
+  f.v += columns;
+  if (f.v < count) return;
+  f.busy = false;
+  f.entry += count;
+  if (!x.keep) {
+    f.out.block = f.walk.block;
+    f.out.plan.count = count;
+    HW_UNROLL
+    for (uint32_t v = 0; v < kVP; ++v) {
+      HW_VITIS(unroll)
+      f.out.plan.address[v] = x.dst + f.walk.g * x.dst_plane_pitch + f.walk.oy * x.dst_row_pitch + f.walk.ox + v;
+    }
+    PlanLines(f.planned, f.out.plan);
+    Push(results, f.out);
+  }
+  Advance(x, f.walk);
+}
+
+void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2,
+               ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
+               VectorPartialPort& partial_write) {
+  uint32_t row = x.params;
+  Table table;
+  Counts counts_of;
+  if (x.table) {
+    LoadTable(parameters, row, table);
+    row += kVectorTableRows;
+  }
+  if (x.per_count) LoadCounts(x, parameters, row, counts_of);
+
+  ReadSlot slots[3];
+  HW_UNROLL
+  for (uint32_t s = 0; s < 3; ++s) {
+    HW_VITIS(unroll)
+    StartSlot(x, s, slots[s]);
+  }
+  ParameterStage p;
+  StartParameters(x, row, p);
+  MultiplyStage multiply;
+  StartMultiply(multiply);
+  Queue<BlockSums, 2> sums;
+  FinishStage finish;
+  finish.entry = x.partial;
+  Queue<BlockResults, 2> results;
+  LineClient writer;
+  StartLines(writer);
+  LineSeek seek;
+
+  HW_COUNT(counts.BeginBlocks());
+  while (finish.walk.g != x.groups || results.count != 0) {  // unbounded: to the last result's line
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 16 max = 1048576)
+    HW_CLOCK();
+    // From the last stage to the first, so that each sees what stood in its queues at the cycle's beginning.
+    if (results.count != 0) {
+      HW_COUNT(counts.Unit(4, results.item[0].block));
+      if (StepWrite<4>(result, writer, seek, results.item[0].plan, results.item[0].words)) Pop(results);
+    }
+    if (finish.walk.g != x.groups) {
+      StepFinish(x, p, counts_of, table, parameters, partial_read, partial_write, finish, sums, results);
+    }
+    if (multiply.walk.g != x.groups && !Full(sums) && StepMultiply(x, parameters, p, slots, multiply)) {
+      Push(sums, multiply.sums);
+      multiply.begun = false;
+      Advance(x, multiply.walk);
+    }
+    StepSlot<1>(x, read0, slots[0]);
+    StepSlot<2>(x, read1, slots[1]);
+    StepSlot<3>(x, read2, slots[2]);
+    HW_UNROLL
+    for (uint32_t s = 0; s < 3; ++s) {
+      HW_VITIS(unroll)
+      StepPlan(x, s, slots[s]);
+    }
+    StepParameters(x, finish.walk.g, parameters, p);
+  }
+  HW_COUNT(counts.EndBlocks(DivideUp(x.out_w, x.block_columns) * x.out_h));
+  FlushLine(result, writer);
 }
 
 /// Stages as of a window: 1 operand a, 2 operand b, 4 the result, side by side for each row.
@@ -530,18 +344,17 @@ Needs NeedsOfVector(const InstructionWord& word) {
 Trap ExecuteVector(const InstructionWord& word, ActivationPort& read0, ActivationPort& read1, ActivationPort& read2,
                    ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
                    VectorPartialPort& partial_write) {
-  Engine e;
   switch (static_cast<Opcode>(OpcodeOf(word))) {
     case Opcode::kDepthwise: {
       ::xrun::Depthwise x;
       Decode(word, x);
-      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write, e);
+      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write);
       break;
     }
     case Opcode::kPool: {
       ::xrun::Pool x;
       Decode(word, x);
-      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write, e);
+      RunWindow(WindowOf(x), read0, read1, read2, result, parameters, partial_read, partial_write);
       break;
     }
     case Opcode::kElementwise: {

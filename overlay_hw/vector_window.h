@@ -1,7 +1,7 @@
 #ifndef XRUN_OVERLAY_HW_VECTOR_WINDOW_H_
 #define XRUN_OVERLAY_HW_VECTOR_WINDOW_H_
 
-// Depthwise and Pool as one window operation, and the row buffers through which it sees its input.
+// Depthwise and Pool as one window operation.
 
 #include "overlay_hw/lines.h"
 #include "overlay_hw/requant.h"
@@ -21,7 +21,25 @@ struct Window {
   uint32_t params, partial, m, shift;
   bool accumulate, keep, table, prelu, per_count, requantize;
   int32_t in_zero, zero_point, clamp_lo, clamp_hi;
+  uint32_t block_columns, segment_taps;  ///< output columns of a block, kernel columns read at a time
 };
+
+/// Words of an input row that a slot keeps: a block's window and the lines it begins and ends in. Where a kernel row of
+/// a block is wider, it is read in segments, slower than the formula (ENGINES.md).
+constexpr uint32_t kRowWords = PowerOfTwoFrom(kVP * 4 + 96);
+
+inline void FitWindow(Window& w) {
+  const uint32_t room = kRowWords - 2 * kLineWords;
+  const uint32_t columns = w.out_w < kVP ? w.out_w : kVP;
+  const uint32_t span = (columns - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w + 1;
+  w.block_columns = kVP;
+  w.segment_taps = w.kernel_w;
+  if ((span < w.in_w ? span : w.in_w) <= room) return;
+  if ((columns - 1) * w.stride_w >= room) w.block_columns = 1;
+  const uint32_t first = w.block_columns == 1 ? 0 : (columns - 1) * w.stride_w;
+  const uint32_t taps = 1 + (room - 1 - first) / w.dilation_w;
+  if (taps < w.kernel_w) w.segment_taps = taps;
+}
 
 template <typename T>
 inline Window CommonWindow(const T& x) {
@@ -63,6 +81,7 @@ inline Window WindowOf(const ::xrun::Depthwise& x) {
   w.per_count = w.requantize = false;
   w.m = w.shift = 0;
   w.in_zero = 0;
+  FitWindow(w);
   return w;
 }
 inline Window WindowOf(const ::xrun::Pool& x) {
@@ -75,55 +94,8 @@ inline Window WindowOf(const ::xrun::Pool& x) {
   w.m = x.m;
   w.shift = x.shift;
   w.in_zero = x.in_zero;
+  FitWindow(w);
   return w;
-}
-
-/// Words of a kernel row a slot keeps: a block's window and the lines it begins and ends in, or a block does not fit
-/// and fetches each tap by itself, slower than the formula (README).
-constexpr uint32_t kRowWords = PowerOfTwoFrom(kVP * 4 + 96);
-
-/// A read slot: the line it accessed last and the columns of the input row it keeps, column ix in entry ix mod
-/// kRowWords.
-struct RowSlot {
-  LineClient client;
-  int32_t row;  ///< input row kept; -1: none
-  Word word[kRowWords];
-};
-
-/// What a block of output columns reads of each kernel row: columns from … to.
-struct Columns {
-  int32_t from, to;
-  bool fits;
-};
-inline Columns ColumnsOf(const Window& x, uint32_t ox, uint32_t count) {
-  Columns c;
-  c.from = static_cast<int32_t>(ox * x.stride_w) - x.pad_left;
-  if (c.from < 0) c.from = 0;
-  c.to = static_cast<int32_t>((ox + count - 1) * x.stride_w + (x.kernel_w - 1) * x.dilation_w) - x.pad_left;
-  if (c.to > static_cast<int32_t>(x.in_w) - 1) c.to = static_cast<int32_t>(x.in_w) - 1;
-  c.fits = c.to - c.from + 1 + 2 * static_cast<int32_t>(kLineWords) <= static_cast<int32_t>(kRowWords);
-  return c;
-}
-
-/// Reads what the slot does not have of columns `columns` of input row `iy`, whose column 0 lies at `base`.
-template <int kStage>
-inline void ReadRowWords(ActivationPort& port, RowSlot& slot, const Window& x, const Columns& columns, int32_t iy,
-                         uint32_t base) {
-  uint32_t line = LineOf(base + static_cast<uint32_t>(columns.from));
-  const uint32_t end = LineOf(base + static_cast<uint32_t>(columns.to));
-  if (slot.row == iy && line < slot.client.at + 1) line = slot.client.at + HW_MUTATE(21, 1U, 2U);
-  slot.row = iy;
-  for (; line <= end; ++line) {  // unbounded: to the last line of the block
-    HW_VITIS(loop_tripcount min = 0 max = kRowWords)
-    SeekRead<kStage>(port, slot.client, line);
-    HW_UNROLL
-    for (uint32_t i = 0; i < kLineWords; ++i) {
-      HW_VITIS(unroll)
-      const int32_t ix = static_cast<int32_t>(line * kLineWords + i) - static_cast<int32_t>(base);
-      if (ix >= 0 && ix < static_cast<int32_t>(x.in_w))
-        slot.word[static_cast<uint32_t>(ix) % kRowWords] = slot.client.line.word[i];
-    }
-  }
 }
 
 }  // namespace XRUN_HW_CONFIG

@@ -4,11 +4,14 @@
 // What C-sim counts: iterations of the engines' loops and accesses of memory ports. An engine's stages (an array, a
 // port's client, an output stage) run side by side in hardware: each counts its own iterations of a unit of work (a
 // pixel group, a block of output columns, a row), and the unit takes as many cycles as its longest stage. Where the
-// source is clocked (Conv), iterations are cycles as they are; elsewhere stages run one after the other here.
+// source is clocked (Conv, windows), iterations are cycles as they are; elsewhere stages run one after the other here.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <numeric>
 #include <vector>
 
 namespace xrun {
@@ -23,16 +26,29 @@ struct LoopCounts {
   uint64_t stage[kStages] = {};
   uint64_t clock[kStages] = {};  ///< of the instruction: stands still while the stage has nothing to do
   uint64_t iteration = 0;        ///< counts up with every iteration; ports compare it
-  uint64_t group = 0;            ///< Vector: of the group under way
 
   // Clocked: an iteration of the engine's loop is a clock cycle in which every stage takes its step (Conv).
   bool clocked = false;
   int units = 0;                       ///< stages that a unit of work passes: the first so many
   std::deque<uint64_t> done[kStages];  ///< iterations of units that a stage has done and another one has not
-  uint64_t overhang = 0;               ///< what the shorter of a unit's first stage and its others takes, at most
+  uint64_t overhang = 0;               ///< what a unit's stages take beside its longest, at most
+
+  // Vector: units are blocks, and stages of different blocks are under way; the parameters' (6) are by group.
+  bool by_block = false;
+  uint64_t unit[kStages] = {};  ///< of each stage: block or group under way
+  std::vector<std::array<uint64_t, kStages>> blocks;
+  std::vector<uint64_t> rows;  ///< of each group's parameters
 
   void Iterate(int s) {
-    ++stage[s];
+    if (!by_block) {
+      ++stage[s];
+    } else if (s == kStages - 1) {
+      if (unit[s] >= rows.size()) rows.resize(unit[s] + 1);
+      ++rows[unit[s]];
+    } else {
+      if (unit[s] >= blocks.size()) blocks.resize(unit[s] + 1);
+      ++blocks[unit[s]][static_cast<size_t>(s)];
+    }
     ++clock[s];
     if (!clocked) ++iteration;
   }
@@ -58,6 +74,11 @@ struct LoopCounts {
     units = stages;
   }
   void EndClock() { clocked = false; }
+  /// A unit whose longest stage takes `most` cycles, all of them `sum`.
+  void EndUnit(uint64_t most, uint64_t sum) {
+    cycles += most;
+    if (sum - most > overhang) overhang = sum - most;
+  }
   /// Stage `s` has done with a unit. A unit that all stages have done with took as long as the longest.
   void EndStage(int s) {
     done[s].push_back(stage[s]);
@@ -65,31 +86,45 @@ struct LoopCounts {
     for (int i = 0; i < units; ++i) {
       if (done[i].empty()) return;
     }
-    const uint64_t first = done[0].front();
-    uint64_t later = 0;
+    uint64_t most = 0, sum = 0;
     for (int i = 0; i < units; ++i) {
-      if (i != 0 && done[i].front() > later) later = done[i].front();
+      most = done[i].front() > most ? done[i].front() : most;
+      sum += done[i].front();
       done[i].pop_front();
     }
-    cycles += first > later ? first : later;
-    if ((first < later ? first : later) > overhang) overhang = first < later ? first : later;
+    EndUnit(most, sum);
   }
-  /// Vector: stage `s` has read a group's parameters beside the group before; then its own work begins.
-  void BeginGroup(int s) {
-    cycles += group > stage[s] ? group : stage[s];
-    stage[s] = group = 0;
+  /// Vector: from here on iterations are clock cycles, until EndBlocks.
+  void BeginBlocks() {
+    clocked = by_block = true;
+    blocks.clear();
+    rows.clear();
   }
-  void EndBlock() { group += TakeLongest(); }
-  void EndGroups() {
-    cycles += group;
-    group = 0;
+  void Unit(int s, uint64_t number) { unit[s] = number; }
+  /// Each group has `per_group` blocks; a group's parameters are read beside the group before.
+  void EndBlocks(uint64_t per_group) {
+    clocked = by_block = false;
+    uint64_t running = 0;
+    for (size_t g = 0; g < rows.size() || g * per_group < blocks.size(); ++g) {
+      const uint64_t of_rows = g < rows.size() ? rows[g] : 0;
+      cycles += running > of_rows ? running : of_rows;
+      running = 0;
+      for (size_t b = g * per_group; b < (g + 1) * per_group && b < blocks.size(); ++b) {
+        const uint64_t before = cycles;
+        EndUnit(*std::max_element(blocks[b].begin(), blocks[b].end()),
+                std::accumulate(blocks[b].begin(), blocks[b].end(), uint64_t{0}));
+        running += cycles - before;
+        cycles = before;
+      }
+    }
+    cycles += running;
   }
   /// The stages of a unit end: it took as long as the longest.
   void EndUnit() { cycles += TakeLongest(); }
   void Reset() {
     for (int s = 0; s < kStages; ++s) stage[s] = clock[s] = 0;
     for (std::deque<uint64_t>& d : done) d.clear();
-    cycles = group = overhang = 0;
+    cycles = overhang = 0;
   }
 };
 

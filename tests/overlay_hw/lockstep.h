@@ -30,8 +30,9 @@ class Lockstep {
     RandomInstruction random(seed, config_);
     return random.Draw<T>();
   }
-  /// Of all Conv instructions so far: the loop's iterations over the formula's cycles without fill and drain.
-  double conv_slowdown() const { return static_cast<double>(conv_iterations_) / static_cast<double>(conv_cycles_); }
+  /// Of all Conv instructions and windows so far, but windows whose lanes share taps: iterations of the source's loops
+  /// over the formula's cycles without fill and drain.
+  double slowdown() const { return static_cast<double>(iterations_) / static_cast<double>(cycles_); }
 
   const HardwareConfig& config() const { return config_; }
   hw::csim::Bench& bench() { return *bench_; }
@@ -43,6 +44,7 @@ class Lockstep {
  private:
   std::string Compare();
   std::string CompareCycles(const Instruction& instruction, const hw::csim::BenchResult& result);
+  std::string CompareIterations(const Instruction& instruction, const hw::csim::BenchResult& result);
   std::string ComparePorts(const Instruction& instruction, const hw::csim::BenchResult& result);
 
   HardwareConfig config_;
@@ -51,7 +53,7 @@ class Lockstep {
   hw::csim::Contents contents_, expected_;
   std::vector<uint8_t> dram_, dram_reference_;
   bool check_cycles_ = true;
-  uint64_t conv_iterations_ = 0, conv_cycles_ = 0;
+  uint64_t iterations_ = 0, cycles_ = 0;
   uint64_t port_accesses_[hw::csim::kBenchPorts] = {};
 };
 
