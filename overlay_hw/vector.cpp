@@ -234,67 +234,147 @@ void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, Ac
   FlushLine(result, writer);
 }
 
-/// Stages as of a window: 1 operand a, 2 operand b, 4 the result, side by side for each row.
+// Elementwise. Stages as of a window, side by side for each row: 1 operand a, 2 operand b, 4 the result. Between them
+// pass the words of a line at a time.
+
+/// A stage's way through the rows of one tensor.
+struct RowWalk {
+  uint32_t p, r, c;
+  uint32_t row;          ///< how many were before
+  uint32_t plane, base;  ///< addresses of the plane's first word and of the row's
+};
+void StartRows(uint32_t address, RowWalk& walk) {
+  walk.p = walk.r = walk.c = walk.row = 0;
+  walk.plane = walk.base = address;
+}
+void AdvanceRows(const ::xrun::Elementwise& x, uint32_t columns, uint32_t row_pitch, uint32_t plane_pitch,
+                 RowWalk& walk) {
+  walk.c += columns;
+  if (walk.c < x.cols) return;
+  walk.c = 0;
+  ++walk.row;
+  ++walk.r;
+  walk.base += row_pitch;
+  if (walk.r != x.rows) return;
+  walk.r = 0;
+  ++walk.p;
+  walk.plane += plane_pitch;
+  walk.base = walk.plane;
+}
+
+struct RowWords {
+  LinePlan<kLineWords> plan;
+  Word words[kLineWords];
+  uint32_t row;
+};
+/// The next words' addresses and line costs; `step` 0: one word for all columns of a row.
+void PlanRow(const ::xrun::Elementwise& x, const RowWalk& walk, uint32_t step, PlannedLine& planned, RowWords& to) {
+  to.row = walk.row;
+  to.plan.count = step == 0 ? 1 : x.cols - walk.c < kLineWords ? x.cols - walk.c : kLineWords;
+  HW_UNROLL
+  for (uint32_t i = 0; i < kLineWords; ++i) {
+    HW_VITIS(unroll)
+    to.plan.address[i] = walk.base + walk.c + i;
+  }
+  PlanLines(planned, to.plan);
+}
+
+/// An operand: its lines, worked out ahead, its port, the words read.
+struct OperandStage {
+  RowWalk walk;
+  PlannedLine planned;
+  Queue<RowWords, 2> plans, words;
+  LineClient client;
+  LineSeek seek;
+};
+template <int kStage>
+void StepOperand(const ::xrun::Elementwise& x, uint32_t row_pitch, uint32_t plane_pitch, uint32_t step,
+                 ActivationPort& port, OperandStage& o) {
+  if (o.plans.count != 0 && !Full(o.words)) {
+    RowWords& next = o.plans.item[0];
+    HW_COUNT(counts.Unit(kStage, next.row));
+    if (StepRead<kStage>(port, o.client, o.seek, next.plan, next.words)) {
+      Push(o.words, next);
+      Pop(o.plans);
+    }
+  }
+  if (o.walk.p == x.planes || Full(o.plans)) return;
+  RowWords next;
+  PlanRow(x, o.walk, step, o.planned, next);
+  Push(o.plans, next);
+  AdvanceRows(x, step == 0 ? x.cols : kLineWords, row_pitch, plane_pitch, o.walk);
+}
+
+/// One word of the result.
+void Element(const ::xrun::Elementwise& x, const Word& a, const Word& b, const Table& table, Word& out) {
+  HW_UNROLL
+  for (uint32_t ch = 0; ch < kCP; ++ch) {
+    HW_VITIS(unroll)
+    const int32_t va = a.lane[ch];
+    const int32_t vb = b.lane[x.b_lane0 != 0 ? 0 : ch];
+    int32_t q = va;
+    if (x.kind == kElementwiseRequantize) {
+      q = Requantized(va - x.a_zero, static_cast<uint32_t>(x.m_a), x.shift, x.zero_point);
+    } else if (x.kind == kElementwiseAdd) {
+      q = AddRequantized(va - x.a_zero, x.m_a, vb - x.b_zero, x.m_b, x.shift, x.zero_point);
+    } else if (x.kind == kElementwiseMul) {
+      q = Requantized((va - x.a_zero) * (vb - HW_MUTATE(26, x.b_zero, x.a_zero)), static_cast<uint32_t>(x.m_a), x.shift,
+                      x.zero_point);
+    }
+    q = ClampTo(q, x.clamp_lo, x.clamp_hi);
+    if (x.table != 0) q = Look(table, q);
+    out.lane[ch] = static_cast<int8_t>(q);
+  }
+}
+
 void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, ActivationPort& port_b,
                     ActivationPort& result, VectorPort& parameters) {
-  LineClient a, b, write;
-  StartLines(a);
-  StartLines(b);
-  StartLines(write);
   Table table;
   if (x.table != 0) LoadTable(parameters, x.params, table);
   const bool two = x.kind == kElementwiseAdd || x.kind == kElementwiseMul;
-  uint32_t plane_a = x.a, plane_b = x.b, plane_to = x.dst;
-  for (uint32_t p = 0; p < x.planes; ++p) {
-    uint32_t row_a = plane_a, row_b = plane_b, row_to = plane_to;
-    for (uint32_t r = 0; r < x.rows; ++r) {
-      for (uint32_t c = 0; c < x.cols; c += kChunk) {
-        const uint32_t count = x.cols - c < kChunk ? x.cols - c : kChunk;
-        uint32_t at_a[kChunk], at_b[kChunk], to[kChunk];
-        Word words_a[kChunk], words_b[kChunk], out[kChunk];
-        HW_UNROLL
-        for (uint32_t i = 0; i < kChunk; ++i) {
-          HW_VITIS(unroll)
-          at_a[i] = row_a + c + i;
-          at_b[i] = row_b + (x.b_step != 0 ? c + i : 0);
-          to[i] = row_to + c + i;
-        }
-        ReadWords<1>(port_a, a, at_a, count, words_a);
-        if (two) ReadWords<2>(port_b, b, at_b, count, words_b);
-        for (uint32_t i = 0; i < count; ++i) {
-          HW_PIPELINE
-          HW_VITIS(loop_tripcount min = 1 max = kChunk)
-          HW_UNROLL
-          for (uint32_t ch = 0; ch < kCP; ++ch) {
-            HW_VITIS(unroll)
-            const int32_t va = words_a[i].lane[ch];
-            const int32_t vb = two ? words_b[i].lane[x.b_lane0 != 0 ? 0 : ch] : 0;
-            int32_t q = va;
-            if (x.kind == kElementwiseRequantize) {
-              q = Requantized(va - x.a_zero, static_cast<uint32_t>(x.m_a), x.shift, x.zero_point);
-            } else if (x.kind == kElementwiseAdd) {
-              q = AddRequantized(va - x.a_zero, x.m_a, vb - x.b_zero, x.m_b, x.shift, x.zero_point);
-            } else if (x.kind == kElementwiseMul) {
-              q = Requantized((va - x.a_zero) * (vb - HW_MUTATE(26, x.b_zero, x.a_zero)), static_cast<uint32_t>(x.m_a),
-                              x.shift, x.zero_point);
-            }
-            q = ClampTo(q, x.clamp_lo, x.clamp_hi);
-            if (x.table != 0) q = Look(table, q);
-            out[i].lane[ch] = static_cast<int8_t>(q);
-          }
-        }
-        WriteWords<4>(result, write, to, count, out);
-      }
-      HW_END_UNIT();
-      row_a += x.a_row_pitch;
-      row_b += HW_MUTATE(27, x.b_row_pitch, x.a_row_pitch);
-      row_to += x.dst_row_pitch;
+  OperandStage a, b;
+  StartRows(x.a, a.walk);
+  StartRows(x.b, b.walk);
+  StartLines(a.client);
+  StartLines(b.client);
+  RowWalk walk;
+  StartRows(x.dst, walk);
+  PlannedLine planned;
+  Queue<RowWords, 8> results;  // as many as pass while the writer waits for its group
+  LineClient writer;
+  StartLines(writer);
+  LineSeek seek;
+
+  HW_COUNT(counts.BeginBlocks());
+  while (walk.p != x.planes || results.count != 0) {  // unbounded: to the last result's line
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 4 max = 1048576)
+    HW_CLOCK();
+    // From the last stage to the first, so that each sees what stood in its queues at the cycle's beginning.
+    if (results.count != 0) {
+      HW_COUNT(counts.Unit(4, results.item[0].row));
+      if (StepWrite<4>(result, writer, seek, results.item[0].plan, results.item[0].words)) Pop(results);
     }
-    plane_a += x.a_plane_pitch;
-    plane_b += x.b_plane_pitch;
-    plane_to += x.dst_plane_pitch;
+    if (a.words.count != 0 && (!two || b.words.count != 0) && !Full(results)) {
+      RowWords out;
+      PlanRow(x, walk, 1, planned, out);
+      HW_UNROLL
+      for (uint32_t i = 0; i < kLineWords; ++i) {
+        HW_VITIS(unroll)
+        const Word& other = b.words.item[0].words[x.b_step != 0 ? i : 0];
+        if (i < out.plan.count)
+          Element(x, a.words.item[0].words[i], two ? other : a.words.item[0].words[i], table, out.words[i]);
+      }
+      Push(results, out);
+      Pop(a.words);
+      if (two && (x.b_step != 0 || walk.c + kLineWords >= x.cols)) Pop(b.words);
+      AdvanceRows(x, kLineWords, x.dst_row_pitch, x.dst_plane_pitch, walk);
+    }
+    StepOperand<1>(x, x.a_row_pitch, x.a_plane_pitch, 1, port_a, a);
+    if (two) StepOperand<2>(x, HW_MUTATE(27, x.b_row_pitch, x.a_row_pitch), x.b_plane_pitch, x.b_step, port_b, b);
   }
-  FlushLine(result, write);
+  HW_COUNT(counts.EndBlocks(x.planes * x.rows));
+  FlushLine(result, writer);
 }
 
 struct VectorSteps {

@@ -231,6 +231,7 @@ std::string Lockstep::CompareIterations(const Instruction& instruction, const hw
     iterations_ += result.iterations;
     cycles_ += result.cycles;
   }
+  if (std::holds_alternative<Elementwise>(instruction)) most = result.cycles + result.cycles / 10 + 12;
   if (most == 0 || result.iterations <= most + result.overhang) return "";
   return "iterations: " + std::to_string(result.iterations) + ", not more than " +
          std::to_string(most + result.overhang) + " were to be expected of " + std::to_string(result.cycles) +
