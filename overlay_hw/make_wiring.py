@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Derives the C-sim wiring and the block design from wiring.def.
+"""Derives the C-sim wiring, the block design and the IPs' tops from wiring.def.
 
-    make_wiring.py            writes csim/wiring.inc and synth/wiring.tcl
+    make_wiring.py            writes csim/wiring.inc, synth/wiring.tcl and tops.cpp
     make_wiring.py --check    compares them with what it would write; exit code 1 when one is stale
 
 Refuses descriptions that are not hardware: a FIFO without exactly one writer and one reader, a memory port or slot with
@@ -299,6 +299,94 @@ def tcl(w):
     return "\n".join(out) + "\n"
 
 
+TOPS_HEAD = """// Generated from wiring.def by make_wiring.py; a test compares.
+//
+// The IPs of the block design: one function with C linkage for each process of wiring.def. They only name ports and
+// their interfaces; an IP's port is called as in wiring.def. Compiled by Vitis HLS with -DXRUN_HW_CONFIG=<name>.
+//
+// Interfaces: FIFOs are axis; memories are ap_memory, one pair of signals for each bank and part, with the latency of
+// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is m_axi with absolute addresses; registers
+// that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
+// isa/launch.h. Not run through Vitis yet: see BUILD.md.
+
+#include "overlay_hw/control.h"
+
+namespace hw = xrun::hw::XRUN_HW_CONFIG;
+
+// Interface pragmas are literal single lines, `key=value` without blanks.
+// clang-format off
+extern "C" {
+"""
+# The registers of the only IP that the host sees, then the wires that change while a launch runs (isa/README.md, section 7).
+REGISTERS = (("program", "uint64_t ", 0x10), ("weights", "uint64_t ", 0x1C), ("requests", "uint64_t ", 0x28),
+             ("status", "uint64_t ", 0x34), ("request_count", "uint32_t ", 0x40), ("cycle_limit", "uint64_t ", 0x48),
+             ("flags", "volatile uint32_t* ", 0x54))
+
+
+def top(w, p):
+    """One IP's function: parameters, interface pragmas, the call of its process."""
+    types = {s.name: s.type for s in w.streams}
+    wires = dict(w.wires)
+    memories = {m.name: m for m in w.memories}
+    parameters, pragmas, body, given = [], [], [], [f"xrun::{p.constant}"] if p.constant else []
+    returns = "mode=ap_ctrl_hs port=return"
+    for a in p.arguments:
+        name = a.name
+        if a.kind == "launch":
+            parameters += [kind + register for register, kind, _ in REGISTERS]
+            parameters += ["volatile uint64_t* clock", "volatile bool* clear"]
+            pragmas += [f"interface mode=s_axilite port={register} offset=0x{offset:02X} bundle=control"
+                        for register, _, offset in REGISTERS]
+            pragmas += ["interface mode=ap_none port=clock", "interface mode=ap_vld port=clear"]
+            returns = "mode=s_axilite port=return bundle=control"
+            body.append("*clear = true;  // FIFOs and held registers empty, then every process starts; fetches wait")
+            body.append("hw::Launch launch;")
+            body += [f"launch.{'' if register == 'cycle_limit' else 'arguments.'}{register} = {register};"
+                     for register, kind, _ in REGISTERS if not kind.startswith("volatile")]
+            body += ["launch.wires.flags = flags;", "launch.wires.clock = clock;"]
+            given.append("launch")
+        elif a.kind in ("stream", "streams", "tokens"):
+            kind = "TokenStream" if a.kind == "tokens" else types.get(a.target) or types[f"{a.target}_{ENGINES[0]}"]
+            parameters.append(f"hw::{kind}& {name}" if a.kind == "stream" else f"hw::{kind} (&{name})[xrun::kEngines]")
+            pragmas.append(f"interface mode=axis port={name}")
+            given.append(name)
+        elif a.kind == "wires":
+            parameters.append(f"hw::EngineReport (&{name})[xrun::kEngines]")
+            pragmas += [f"interface mode=ap_none port={name}", f"array_partition variable={name} type=complete dim=0"]
+            given.append(name)
+        elif a.kind == "wire" and wires[a.target] == "EngineReport":
+            parameters.append(f"hw::EngineReport& {name}")
+            pragmas += [f"interface mode=ap_vld port={name}", f"array_partition variable={name} type=complete"]
+            given.append(name)
+        elif a.kind == "wire":
+            parameters.append(f"volatile {wires[a.target]}* {name}")
+            pragmas.append(f"interface mode={'ap_vld' if a.direction == 'write' else 'ap_none'} port={name}")
+            body.append(f"hw::{'StopSignal' if wires[a.target] == 'bool' else 'RowCount'} {name}_wire = {name};")
+            given.append(f"{name}_wire")
+        elif a.kind == "dram":
+            parameters.append(f"hw::Beat* {name}")
+            options = " ".join(f"{key}={value}" for key, value in a.options.items() if key != "bursts")
+            pragmas.append(f"interface mode=m_axi port={name} bundle={name} offset=off {options}")
+            body.append(f"hw::DramPort {name}_port = {name};")
+            given.append(f"{name}_port")
+        elif a.kind == "memory":
+            memory = memories[a.target]
+            parameters.append(f"hw::{PORTS[memory.type]}& {name}")
+            latency = 10 if a.options.get("slot") else 2
+            pragmas.append(f"interface mode=ap_memory port={name} storage_type=ram_1p latency={latency}")
+            pragmas += [f"array_partition variable={name} type=complete dim={dim + 1}"
+                        for dim in range(len(memory.cells.split(",")))]
+            given.append(name)
+    pragmas.append(f"interface {returns}")
+    return "\n".join([f"void {p.ip}({', '.join(parameters)}) {{"] + [f"#pragma HLS {line}" for line in pragmas]
+                     + [f"  {line}" for line in body] + [f"  hw::{p.function}({', '.join(given)});", "}", ""])
+
+
+def tops(w):
+    """tops.cpp."""
+    return "\n".join([TOPS_HEAD] + [top(w, p) for p in w.processes] + ['}  // extern "C"', ""])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
@@ -306,7 +394,8 @@ def main():
     options = parser.parse_args()
     wiring = Wiring(options.description.read_text(encoding="utf-8"))
     stale = 0
-    for path, text in ((HERE / "csim" / "wiring.inc", cpp(wiring)), (HERE / "synth" / "wiring.tcl", tcl(wiring))):
+    for path, text in ((HERE / "csim" / "wiring.inc", cpp(wiring)), (HERE / "synth" / "wiring.tcl", tcl(wiring)),
+                       (HERE / "tops.cpp", tops(wiring))):
         if not options.check:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:

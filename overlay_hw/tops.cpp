@@ -1,3 +1,5 @@
+// Generated from wiring.def by make_wiring.py; a test compares.
+//
 // The IPs of the block design: one function with C linkage for each process of wiring.def. They only name ports and
 // their interfaces; an IP's port is called as in wiring.def. Compiled by Vitis HLS with -DXRUN_HW_CONFIG=<name>.
 //
@@ -14,11 +16,7 @@ namespace hw = xrun::hw::XRUN_HW_CONFIG;
 // clang-format off
 extern "C" {
 
-void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_t status, uint32_t request_count,
-                  uint64_t cycle_limit, volatile uint32_t* flags, volatile uint64_t* clock, volatile bool* clear,
-                  hw::Beat* dram, hw::StartStream (&start)[xrun::kEngines], hw::TokenStream (&judged)[xrun::kEngines],
-                  volatile bool* stop, volatile bool* ring_end, hw::EngineReport (&reports)[xrun::kEngines],
-                  hw::TokenStream (&marks)[xrun::kEngines]) {
+void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_t status, uint32_t request_count, uint64_t cycle_limit, volatile uint32_t* flags, volatile uint64_t* clock, volatile bool* clear, hw::Beat* dram, hw::StartStream (&start)[xrun::kEngines], hw::TokenStream (&judged)[xrun::kEngines], volatile bool* stop, volatile bool* ring_end, hw::EngineReport (&reports)[xrun::kEngines], hw::TokenStream (&marks)[xrun::kEngines]) {
 #pragma HLS interface mode=s_axilite port=program offset=0x10 bundle=control
 #pragma HLS interface mode=s_axilite port=weights offset=0x1C bundle=control
 #pragma HLS interface mode=s_axilite port=requests offset=0x28 bundle=control
@@ -26,18 +24,18 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
 #pragma HLS interface mode=s_axilite port=request_count offset=0x40 bundle=control
 #pragma HLS interface mode=s_axilite port=cycle_limit offset=0x48 bundle=control
 #pragma HLS interface mode=s_axilite port=flags offset=0x54 bundle=control
-#pragma HLS interface mode=s_axilite port=return bundle=control
 #pragma HLS interface mode=ap_none port=clock
 #pragma HLS interface mode=ap_vld port=clear
 #pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16 max_write_burst_length=16
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
-#pragma HLS interface mode=axis port=marks
 #pragma HLS interface mode=ap_vld port=stop
 #pragma HLS interface mode=ap_vld port=ring_end
 #pragma HLS interface mode=ap_none port=reports
 #pragma HLS array_partition variable=reports type=complete dim=0
-  *clear = true;  // FIFOs and held registers empty, then every process starts; FETCH waits for its arguments
+#pragma HLS interface mode=axis port=marks
+#pragma HLS interface mode=s_axilite port=return bundle=control
+  *clear = true;  // FIFOs and held registers empty, then every process starts; fetches wait
   hw::Launch launch;
   launch.arguments.program = program;
   launch.arguments.weights = weights;
@@ -47,68 +45,61 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
   launch.cycle_limit = cycle_limit;
   launch.wires.flags = flags;
   launch.wires.clock = clock;
+  hw::DramPort dram_port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::StopSignal ring_wire = ring_end;
-  hw::DramPort port = dram;
-  hw::ControlEngine(launch, port, start, judged, stop_wire, ring_wire, reports, marks);
+  hw::StopSignal ring_end_wire = ring_end;
+  hw::ControlEngine(launch, dram_port, start, judged, stop_wire, ring_end_wire, reports, marks);
 }
 
-void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
-                     volatile bool* stop) {
+void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
 #pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
+  hw::DramPort dram_port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::FetchProcess(xrun::kLoad, start, judged, port, packets, stop_wire);
+  hw::FetchProcess(xrun::kLoad, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
-                     volatile bool* stop) {
+void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
 #pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
+  hw::DramPort dram_port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::FetchProcess(xrun::kConv, start, judged, port, packets, stop_wire);
+  hw::FetchProcess(xrun::kConv, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
-                       volatile bool* stop) {
+void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
 #pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
+  hw::DramPort dram_port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::FetchProcess(xrun::kVector, start, judged, port, packets, stop_wire);
+  hw::FetchProcess(xrun::kVector, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_save(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets,
-                     volatile bool* stop) {
+void xrun_fetch_save(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
 #pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
+  hw::DramPort dram_port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::FetchProcess(xrun::kSave, start, judged, port, packets, stop_wire);
+  hw::FetchProcess(xrun::kSave, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines],
-               hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& acquire, hw::TokenStream& granted,
-               volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram,
-               hw::ActivationPort& result, hw::RingPort& ring, hw::VectorPort& parameters) {
+void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& acquire, hw::TokenStream& granted, volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& result, hw::RingPort& ring, hw::VectorPort& parameters) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -128,16 +119,12 @@ void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS interface mode=ap_memory port=parameters storage_type=ram_1p latency=2
 #pragma HLS array_partition variable=parameters type=complete dim=1
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::LoadEngine(packets, from, to, acquire, granted, stop_wire, report, marks, port, result, ring, parameters);
+  hw::DramPort dram_port = dram;
+  hw::LoadEngine(packets, from, to, acquire, granted, stop_wire, report, marks, dram_port, result, ring, parameters);
 }
 
-void xrun_conv(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines],
-               hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& release, volatile uint32_t* acquired,
-               volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::ActivationPort& source,
-               hw::ActivationPort& result, hw::ActivationPort& residual, hw::RingPort& ring,
-               hw::PartialPort& partial_read, hw::PartialPort& partial_write) {
+void xrun_conv(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& release, volatile uint32_t* acquired, volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::ActivationPort& source, hw::ActivationPort& result, hw::ActivationPort& residual, hw::RingPort& ring, hw::PartialPort& partial_read, hw::PartialPort& partial_write) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -166,17 +153,12 @@ void xrun_conv(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS array_partition variable=partial_write type=complete dim=1
 #pragma HLS array_partition variable=partial_write type=complete dim=2
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::StopSignal stop_wire = stop;
   hw::RowCount acquired_wire = acquired;
-  hw::ConvEngine(packets, from, to, release, acquired_wire, stop_wire, report, marks, source, result, residual, ring,
-                 partial_read, partial_write);
+  hw::StopSignal stop_wire = stop;
+  hw::ConvEngine(packets, from, to, release, acquired_wire, stop_wire, report, marks, source, result, residual, ring, partial_read, partial_write);
 }
 
-void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines],
-                 hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report,
-                 hw::TokenStream& marks, hw::ActivationPort& read0, hw::ActivationPort& read1,
-                 hw::ActivationPort& read2, hw::ActivationPort& result, hw::VectorPort& parameters,
-                 hw::VectorPartialPort& partial_read, hw::VectorPartialPort& partial_write) {
+void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::ActivationPort& read0, hw::ActivationPort& read1, hw::ActivationPort& read2, hw::ActivationPort& result, hw::VectorPort& parameters, hw::VectorPartialPort& partial_read, hw::VectorPartialPort& partial_write) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -204,13 +186,10 @@ void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngin
 #pragma HLS array_partition variable=partial_write type=complete dim=1
 #pragma HLS interface mode=ap_ctrl_hs port=return
   hw::StopSignal stop_wire = stop;
-  hw::VectorEngine(packets, from, to, stop_wire, report, marks, read0, read1, read2, result, parameters, partial_read,
-                   partial_write);
+  hw::VectorEngine(packets, from, to, stop_wire, report, marks, read0, read1, read2, result, parameters, partial_read, partial_write);
 }
 
-void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines],
-               hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report,
-               hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& source) {
+void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& source) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -223,13 +202,12 @@ void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS array_partition variable=source type=complete dim=1
 #pragma HLS array_partition variable=source type=complete dim=2
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort port = dram;
   hw::StopSignal stop_wire = stop;
-  hw::SaveEngine(packets, from, to, stop_wire, report, marks, port, source);
+  hw::DramPort dram_port = dram;
+  hw::SaveEngine(packets, from, to, stop_wire, report, marks, dram_port, source);
 }
 
-void xrun_ring(hw::RowStream& acquire, hw::TokenStream& granted, hw::RowStream& release, volatile uint32_t* acquired,
-               volatile bool* stop, volatile bool* finished) {
+void xrun_ring(hw::RowStream& acquire, hw::TokenStream& granted, hw::RowStream& release, volatile uint32_t* acquired, volatile bool* stop, volatile bool* finished) {
 #pragma HLS interface mode=axis port=acquire
 #pragma HLS interface mode=axis port=granted
 #pragma HLS interface mode=axis port=release
