@@ -72,6 +72,48 @@ TEST_P(Engines, Elementwise) {
 }
 TEST_P(Engines, Save) { Compare<Save>(10000, 96, {kPortSaveSource}); }
 
+/// Windows that do not fit what the engine keeps: kernel rows wider than a slot's row buffer, more taps than weights,
+/// more multipliers by count. Slower than the formula, so only bytes are compared.
+template <typename T, typename Change>
+void CompareChanged(Lockstep& lockstep, uint64_t first_seed, Change&& change) {
+  lockstep.set_check_cycles(false);
+  lockstep.Randomize(first_seed);
+  int ran = 0;
+  for (uint64_t seed = first_seed; ran < 6; ++seed) {
+    ASSERT_LT(seed, first_seed + 5000) << "no legal instruction";
+    RandomInstruction random(seed, lockstep.config());
+    T x = random.Draw<T>();
+    change(random, x);
+    x.src_row_pitch = x.in_w + random.U(0, 3);
+    x.src_plane_pitch = x.in_h * x.src_row_pitch;
+    if (!CheckFields(x, T::kEngine, lockstep.config()).ok()) continue;
+    ++ran;
+    ASSERT_EQ(lockstep.Run(x), "") << "seed " << seed;
+  }
+}
+const auto kWide = [](RandomInstruction& random, auto& x) {
+  x.kernel_w = random.U(10, 60);
+  x.kernel_h = random.U(1, 4);
+  x.dilation_w = random.U(1, 9);
+  x.stride_w = random.Chance(30) ? random.U(20, 63) : random.U(1, 3);
+  x.in_w = random.U(140, 400);
+  x.in_h = random.U(1, 4);
+  x.groups = 1;
+};
+const auto kManyTaps = [](RandomInstruction& random, auto& x) {
+  x.kernel_w = random.U(17, 40);
+  x.kernel_h = random.U(17, 30);
+  x.in_w = random.U(10, 40);
+  x.in_h = random.U(10, 30);
+  x.out_w = random.Chance(50) ? 1 : random.U(2, 5);
+  x.out_h = random.U(1, 3);
+  x.groups = random.U(1, 2);
+};
+TEST_P(Engines, WideDepthwise) { CompareChanged<Depthwise>(lockstep_, 11000, kWide); }
+TEST_P(Engines, WidePool) { CompareChanged<Pool>(lockstep_, 12000, kWide); }
+TEST_P(Engines, DepthwiseOfManyTaps) { CompareChanged<Depthwise>(lockstep_, 13000, kManyTaps); }
+TEST_P(Engines, PoolOfManyTaps) { CompareChanged<Pool>(lockstep_, 14000, kManyTaps); }
+
 INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(kOverlays),
                          [](const testing::TestParamInfo<Overlay>& info) { return std::string(info.param.name); });
 
