@@ -37,6 +37,7 @@ class Engines : public testing::TestWithParam<Overlay> {
       const std::string difference = lockstep_.Run(lockstep_.Draw<T>(seed));
       ASSERT_EQ(difference, "") << "seed " << seed << ", memories of seed " << seed - seed % 1000 % fresh;
     }
+    if (lockstep_.slowdown() > 0) RecordProperty("iterations_over_cycles", std::to_string(lockstep_.slowdown()));
     for (hw::csim::BenchPort port : ports) EXPECT_GT(lockstep_.port_accesses(port), 20U) << "port " << port;
   }
   Lockstep lockstep_;
