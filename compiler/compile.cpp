@@ -95,8 +95,11 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
                     std::to_string(static_cast<uint64_t>(cycles)) + " cycles"});
   if (options.stagger || t.stagger != 0) {
     weights->Truncate(weight_bytes);
-    const size_t tries = options.optimization >= 3 ? 32 : 12;
+    // A plan takes longer the more layers there are; where few could be tried, none is.
+    const size_t most = options.optimization >= 3 ? 32 : 12, work = options.optimization >= 3 ? 4000 : 300;
+    const size_t tries = std::min(most, work / partition.layers.size());
     auto staggered = t.stagger != 0 ? ForceStagger(partition, options.config, t.stagger, plan->options, weights)
+                     : tries < 2    ? std::nullopt
                                     : SearchStagger(partition, *plan, cycles, options.config, tries, weights);
     if (staggered) {
       *tiles = std::move(staggered->tiles);
