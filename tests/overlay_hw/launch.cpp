@@ -86,6 +86,10 @@ std::vector<RequestBuffers> RandomBuffers(const Program& program, const OverlayS
         request[b.base].resize(request[b.base].size() + b.layout.Bytes(program.config));
     }
     request[kBaseWorkspace].resize(step.workspace_bytes);
+    if (step.stagger) {  // entries of the table, that know nothing of each other
+      request[step.stagger->out].resize(step.stagger->bytes);
+      request[step.stagger->in].resize(step.stagger->bytes);
+    }
     for (std::vector<uint8_t>& buffer : request) {
       for (uint8_t& byte : buffer) byte = static_cast<uint8_t>(random());
     }
