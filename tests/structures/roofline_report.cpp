@@ -117,7 +117,10 @@ int main(int argc, char** argv) {
   int optimization = 2;
   uint64_t seed = 1;
   tool.app().add_option("--arch", archs, "Configurations, separated by commas")->delimiter(',');
-  tool.app().add_option("--networks", networks, "Structures, separated by commas; NAME@N: N samples a request, fps counts samples [all]")->delimiter(',');
+  tool.app()
+      .add_option("--networks", networks,
+                  "Structures, separated by commas; NAME@N: N samples a request, fps counts samples [all]")
+      ->delimiter(',');
   tool.app().add_option("-O", optimization, "Optimization level [2]")->check(CLI::Range(0, 3));
   tool.app().add_option("--seed", seed, "Seed of the made-up weights [1]");
   return tool.Run(argc, argv, [&]() -> Status {

@@ -34,7 +34,8 @@ class PreprocessFlags {
   std::vector<std::string> texts_;
 };
 
-/// --calib --calib-samples --calib-method --equalization --channel-copies --weight-rounding --bias-correction --input-range.
+/// --calib --calib-samples --calib-method --equalization --channel-copies --weight-rounding --bias-correction
+/// --input-range.
 struct CalibrationOptions {
   std::vector<std::string> sources;  ///< [NAME=]PATH, see io::Dataset
   int64_t samples = 0;               ///< 0: all
