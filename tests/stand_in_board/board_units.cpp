@@ -216,7 +216,7 @@ Board::Prepared& Board::PreparedAt(Unit& unit, uint64_t image_at, uint64_t weigh
     step.prologue[e] = words->prologue[e];
     step.body[e] = words->body[e];
   }
-  if (words->staggered) step.stagger.emplace();  // its registers are in the request table
+  if (words->staggered) step.stagger = OverlayStep::Stagger{0, 0, 0, 0};  // its registers are in the request table
   program.storage.push_back(words);
   prepared->step = simulator::Prepare(program, step);
   known = std::move(prepared);
