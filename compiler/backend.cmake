@@ -7,6 +7,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/estimate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/instructions.cpp
   ${CMAKE_CURRENT_LIST_DIR}/make_strips.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/memory_map.cpp
   ${CMAKE_CURRENT_LIST_DIR}/plan.cpp
   ${CMAKE_CURRENT_LIST_DIR}/schedule_strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/strips.cpp
@@ -31,6 +32,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/supported_ops.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stagger.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stagger_search.cpp
   ${CMAKE_CURRENT_LIST_DIR}/strided_view.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synchronize.cpp
 )

@@ -104,8 +104,8 @@ class Play {
       releases_.pop_front();
     }
     ring_free_ -= item.acquire;
-    const size_t entry = next_[engine] / items_[engine].size();
-    const bool idle = staggered_ && (item.late ? entry == 0 : entry + 1 == entries_);
+    const auto entry = static_cast<uint32_t>(next_[engine] / items_[engine].size());
+    const bool idle = launch::IsIdle(staggered_, item.late, entry, entries_);
     double done = start + (idle ? config_.decode_cycles : item.own);
     for (size_t p = 0; p < 2; ++p) {
       if (item.port[p] == 0 || idle) continue;
@@ -123,7 +123,7 @@ class Play {
 
   const HardwareConfig& config_;
   const bool staggered_;
-  const size_t entries_;
+  const uint32_t entries_;
   std::array<std::vector<Item>, kEngines> items_;
   std::array<size_t, kEngines> next_{};
   std::array<double, kEngines> free_{};

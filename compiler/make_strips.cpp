@@ -506,7 +506,7 @@ class Maker {
   /// Steps in which the engines work side by side; over all of it DRAM.
   void Cost() {
     const HardwareConfig& h = c_.config;
-    const double bytes_per_cycle = h.dram_ports * h.dram_port_bytes * h.dram_efficiency / 100.0;
+    const double bytes_per_cycle = h.dram_bytes_per_cycle();
     uint32_t stages = 0;
     for (const Strips::Work& w : s_.works) stages = std::max(stages, w.stage);
     struct Step {

@@ -5,7 +5,14 @@
 #include <string>
 #include <vector>
 
+namespace xrun {
+struct HardwareConfig;
+}
+
 namespace xrun::compiler {
+
+struct Partition;
+struct Plan;
 
 /// Something that has words of activation memory while groups [first_group, last_group] run.
 struct MemoryPiece {
@@ -32,7 +39,14 @@ struct MemoryMap {
   uint64_t total_words = 0;
   uint64_t peak_words = 0;   ///< one beyond the highest word in use
   uint64_t bound_words = 0;  ///< most words that live at the same time, tiles left out: no placement needs fewer
+
+  /// Words that live while a group runs, tiles left out.
+  uint64_t LiveWords(size_t group) const;
 };
+
+/// Of a plan; and without one, of the tensors that PlaceTensors kept on chip.
+MemoryMap MapOf(const Partition& partition, const HardwareConfig& config, const Plan& plan);
+MemoryMap MapOf(const Partition& partition, const HardwareConfig& config);
 
 }  // namespace xrun::compiler
 

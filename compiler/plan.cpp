@@ -221,7 +221,7 @@ class Search {
       if (!on_chip(operand.root)) bytes += 1.3 * static_cast<double>(c_.tensor(operand.tensor).words()) * h.channels;
     }
     if (!on_chip(info.output_root)) bytes += static_cast<double>(out.words()) * h.channels;
-    const double dram = bytes / (h.dram_ports * h.dram_port_bytes * h.dram_efficiency / 100.0);
+    const double dram = bytes / h.dram_bytes_per_cycle();
     return std::max(work, dram) + 0.1 * dram + 500;
   }
 

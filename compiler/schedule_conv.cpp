@@ -192,7 +192,7 @@ class ConvScheduler {
     const double out_bytes = double{1} * out_.words() * c.channels;
     if (!e_.OnChip(out_)) bytes += out_bytes;
     if (res_ != nullptr && !e_.OnChip(*res_)) bytes += out_bytes;
-    const double dram = bytes / (c.dram_ports * c.dram_port_bytes * c.dram_efficiency / 100.0);
+    const double dram = bytes / c.dram_bytes_per_cycle();
 
     const double pixel_groups = std::ceil(static_cast<double>(p.rows) * p.cols / c.pixels);
     const double out_min = std::ceil(static_cast<double>(c.pixels) * c.channels / c.requant_lanes);

@@ -79,7 +79,7 @@ class MatMulScheduler {
     const double blocks = double{1} * out_.groups * a_.groups;
     double words = tiles * blocks * c.channels + pixels * out_.groups;
     if (!e_.OnChip(a_)) words += pixels * a_.groups * (split(p) ? chunks : 1);
-    const double dram = words * c.channels / (c.dram_ports * c.dram_port_bytes * c.dram_efficiency / 100.0);
+    const double dram = words * c.channels / c.dram_bytes_per_cycle();
     const double load = std::max(dram, tiles * blocks * (layer_.transposed ? c.channels : 1));
     const double out_min = std::ceil(static_cast<double>(c.pixels) * c.channels / c.requant_lanes);
     const double passes = 1 + static_cast<double>(fills_.size());

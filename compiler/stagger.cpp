@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
-#include <set>
-#include <tuple>
 #include <variant>
 
 #include "compiler/estimate.h"
@@ -19,21 +16,12 @@ namespace {
 /// divided.
 constexpr uint32_t kVectorShare = 2;
 
-/// Worth the trouble: part of all cycles.
-constexpr double kLeastGain = 0.01;
-/// Candidates from which the search goes on; none that takes so many times what there is without stagger.
-constexpr size_t kStarts = 3;
-constexpr double kFarOff = 1.1;
 /// Of the time in which the back half's weight memory fills: the longest convolution beside it.
 constexpr double kLongShare = 0.25;
 
-double BytesPerCycle(const HardwareConfig& config) {
-  return config.dram_ports * config.dram_port_bytes * config.dram_efficiency / 100.0;
-}
-
 /// Cycles of a convolution of the front half during which the back half's weight memory does not run full.
 uint64_t LongConv(uint32_t weight_rows, const HardwareConfig& config) {
-  return static_cast<uint64_t>(kLongShare * weight_rows * config.weight_row_bytes() / BytesPerCycle(config));
+  return static_cast<uint64_t>(kLongShare * weight_rows * config.weight_row_bytes() / config.dram_bytes_per_cycle());
 }
 
 uint64_t Align(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
@@ -144,7 +132,7 @@ struct Shift {
   void operator()(Load& x) const { x.addr += words; }
   void operator()(LoadPacked& x) const { x.addr += words; }
   void operator()(Save& x) const { x.addr += words; }
-  void operator()(LoadWeights&) const {}  // AssignRing
+  void operator()(LoadWeights&) const {}  // AssignWeightRows
   void operator()(LoadMatrix&) const {}
   void operator()(LoadVector& x) const { x.addr += vector_rows; }
   void operator()(Conv& x) const {
@@ -198,7 +186,7 @@ std::vector<Atom> AtomsOf(const std::vector<ScheduledInstruction>& body, size_t 
     }
     if (body[i].engine == kVector) atom.vector += static_cast<double>(CyclesOf(instruction, config).total());
     if (body[i].engine == kConv) atom.array += static_cast<double>(CyclesOf(instruction, config).total());
-    atom.dram += static_cast<double>(DramOf(instruction, config).bytes) / BytesPerCycle(config);
+    atom.dram += static_cast<double>(DramOf(instruction, config).bytes) / config.dram_bytes_per_cycle();
     atom.end = i + 1;
     if (body[i].engine == kLoad && i + 1 < end) continue;
     atom.open = {!kept[0].empty(), !kept[1].empty()};
@@ -305,184 +293,59 @@ void JoinPlaces(const Halves& halves, uint32_t words, Partition* partition) {
   }
 }
 
-void JoinMemory(const Plan& front, const Plan& back, const HardwareConfig& config, uint32_t words, MemoryMap* map) {
-  map->planned = true;
-  map->groups.resize(front.groups.size() + back.groups.size());
-  map->total_words = config.activation_words();
-  map->pieces = front.memory;
+/// The front half's groups are the map's; what the back half has is shown while the front half's groups run beside
+/// which its instructions stand.
+MemoryMap JoinMemory(const Halves& halves, const Plan& front, const Plan& back, const StaggerCut& cut,
+                     const ScheduledPartition& scheduled, const HardwareConfig& config) {
+  const uint32_t words = ShareOf(config, cut, false).activation_words();
+  const auto group_of = [](const Plan& plan, int32_t layer) {
+    size_t g = 0;
+    while (plan.groups[g].last <= layer) ++g;
+    return g;
+  };
+  struct Beside {
+    size_t first = SIZE_MAX, last = 0;
+  };
+  std::vector<Beside> beside(back.groups.size());
+  size_t now = 0;
+  for (const ScheduledInstruction& s : scheduled.schedule.body) {
+    if (s.layer == kNone) continue;
+    if (s.layer < cut.layer) {
+      now = group_of(front, s.layer);
+      continue;
+    }
+    Beside& b = beside[group_of(back, s.layer - cut.layer + halves.copies)];
+    b.first = std::min(b.first, now);
+    b.last = std::max(b.last, now);
+  }
+  MemoryMap map = MapOf(scheduled.partition, config, front);
+  MemoryMap alone;  // the back half's pieces over its own groups
+  alone.pieces = back.memory;
+  for (size_t b = 0; b < beside.size(); ++b) {
+    for (size_t g = beside[b].first; g <= beside[b].last; ++g) {
+      map.bound_words = std::max(map.bound_words, map.LiveWords(g) + alone.LiveWords(b));
+    }
+  }
   for (MemoryPiece piece : back.memory) {
-    piece.first_group += front.groups.size();
-    piece.last_group += front.groups.size();
+    Beside span;
+    for (size_t g = piece.first_group; g <= piece.last_group; ++g) {
+      span.first = std::min(span.first, beside[g].first);
+      span.last = std::max(span.last, beside[g].last);
+    }
+    piece.first_group = std::min(span.first, span.last);  // a group of copies counts as the next one's
+    piece.last_group = span.last;
     piece.address += words;
-    map->pieces.push_back(std::move(piece));
+    piece.name += " (of the request before)";
+    map.peak_words = std::max(map.peak_words, piece.address + piece.words);
+    map.pieces.push_back(std::move(piece));
   }
-  map->peak_words = words + back.peak_words;
-  map->bound_words = front.bound_words + back.bound_words;
+  return map;
 }
 
 }  // namespace
 
-namespace {
-
-/// What the choice of a cut needs of a group of the plan without stagger, in cycles.
-struct GroupCost {
-  double cycles = 0, dram = 0, array = 0;
-  uint64_t words = 0;  ///< live
-
-  void Add(const GroupCost& other) {
-    cycles += other.cycles;
-    dram += other.dram;
-    array += other.array;
-    words = std::max(words, other.words);
-  }
-};
-
-std::vector<GroupCost> CostsOf(const Partition& partition, const Plan& plan, const HardwareConfig& config) {
-  std::vector<GroupCost> costs;
-  for (size_t g = 0; g < plan.groups.size(); ++g) {
-    const PlannedGroup& group = plan.groups[g];
-    GroupCost cost;
-    cost.cycles = group.cycles;
-    cost.dram = group.strips ? static_cast<double>(group.strips->dram_bytes) / BytesPerCycle(config) : group.cycles;
-    for (int32_t l = group.first; l < group.last; ++l) {
-      const Layer& layer = partition.layers[static_cast<size_t>(l)];
-      if (layer.kind != LayerKind::kConv) continue;
-      const OverlayTensor& in = partition.tensors[static_cast<size_t>(layer.input)];
-      const OverlayTensor& out = partition.tensors[static_cast<size_t>(layer.output)];
-      cost.array += static_cast<double>(uint64_t{in.groups} * out.groups * layer.kernel_h * layer.kernel_w *
-                                        CeilDiv(uint64_t{out.height} * out.width, config.pixels));
-    }
-    cost.array = std::min(cost.array, cost.cycles);
-    for (const MemoryPiece& piece : plan.memory) {
-      if (piece.kind != MemoryPiece::kTiles && piece.first_group <= g && g <= piece.last_group) {
-        cost.words += piece.words;
-      }
-    }
-    costs.push_back(cost);
-  }
-  return costs;
-}
-
-}  // namespace
-
-namespace {
-
-/// A cut in groups of the plan without stagger.
-struct Candidate {
-  size_t back = 0, begin = 0, end = 0;  ///< first group of the back half; window [begin, end)
-  uint32_t activation_rows = 0, weight_rows = 0;
-  double guess = 0;  ///< cycles
-
-  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows); }
-  StaggerCut Cut(const Plan& plan) const {
-    return {plan.groups[back].first, plan.groups[begin].first, plan.groups[end - 1].last, activation_rows, weight_rows};
-  }
-};
-
-/// The best window for each cut, by what the plan's groups cost; best first.
-std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const HardwareConfig& config) {
-  const std::vector<GroupCost> groups = CostsOf(partition, plan, config);
-  std::vector<Candidate> found;
-  GroupCost back;
-  for (size_t k = groups.size() - 1; k > 0; --k) {
-    back.Add(groups[k]);
-    if (back.words > config.activation_words() / 2) break;
-    if (back.dram <= back.array || !CutAt(partition, plan.groups[k].first, config)) continue;
-    // A bit more than lives at any moment: not everything fits in one piece.
-    const uint64_t share = back.words * 9 / 8;
-    Candidate best;
-    best.guess = (1 - kLeastGain) * plan.cycles;
-    for (size_t end = k; end > 0; --end) {
-      GroupCost window;
-      for (size_t begin = end; begin-- > 0;) {
-        window.Add(groups[begin]);
-        if (window.words + share > config.activation_words()) break;
-        const double beside = std::max(window.cycles + back.array, window.dram + back.dram);
-        const double cycles = plan.cycles - window.cycles - back.cycles + beside;
-        if (cycles < best.guess) {
-          best = {k, begin, end, CeilDiv(share, config.banks()), config.weight_rows / 2, cycles};
-        }
-      }
-    }
-    if (best.back != 0) found.push_back(best);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& x, const auto& y) { return x.guess < y.guess; });
-  return found;
-}
-
-/// Candidates one step away.
-std::vector<Candidate> Neighbours(const Candidate& c, const HardwareConfig& config) {
-  std::vector<Candidate> found;
-  const auto add = [&](auto&& change) {
-    Candidate n = c;
-    change(n);
-    const bool legal = n.begin < n.end && n.end <= n.back && n.weight_rows >= config.weight_rows / 8 &&
-                       n.weight_rows <= config.weight_rows * 3 / 4;
-    if (legal) found.push_back(n);
-  };
-  add([](Candidate& n) { n.begin -= std::min<size_t>(n.begin, 3); });
-  add([](Candidate& n) { n.begin = 0; });
-  add([&](Candidate& n) {
-    n.begin = 0;
-    n.weight_rows -= config.weight_rows / 8;
-    n.activation_rows = n.activation_rows * 8 / 7;
-  });
-  add([&](Candidate& n) { n.weight_rows -= config.weight_rows / 8; });
-  add([](Candidate& n) { n.end = std::min(n.back, n.end + 2); });
-  add([](Candidate& n) { n.activation_rows = n.activation_rows * 7 / 8; });
-  add([](Candidate& n) { n.activation_rows = n.activation_rows * 8 / 7; });
-  add([](Candidate& n) { n.begin += 1; });
-  add([](Candidate& n) { n.end -= 1; });
-  add([&](Candidate& n) { n.weight_rows += config.weight_rows / 8; });
-  return found;
-}
-
-}  // namespace
-
-std::optional<StaggeredPartition> SearchStagger(const Partition& partition, const Plan& plan, double cycles,
-                                                const HardwareConfig& config, size_t tries, WeightImage* weights) {
-  WeightImage measured = WeightImage::Measure();
-  std::set<decltype(Candidate().Key())> known;
-  const auto evaluate = [&](const Candidate& c) {
-    if (!known.insert(c.Key()).second) return std::numeric_limits<double>::infinity();
-    const auto found = ScheduleStaggered(partition, config, c.Cut(plan), plan.options, &measured);
-    return found ? found->cycles : std::numeric_limits<double>::infinity();
-  };
-  // The best guesses, and the latest cuts, which need little of anything: guesses are rough.
-  const std::vector<Candidate> guesses = Guess(partition, plan, config);
-  std::vector<Candidate> latest = guesses;
-  std::stable_sort(latest.begin(), latest.end(), [](const auto& x, const auto& y) { return x.back > y.back; });
-  std::vector<std::pair<double, Candidate>> found;
-  for (size_t i = 0; i < guesses.size() && known.size() < tries; ++i) {
-    for (const Candidate& c : {guesses[i], latest[i]}) found.emplace_back(evaluate(c), c);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
-  // From the best of them step by step.
-  Candidate best;
-  double least = (1 - kLeastGain) * cycles;
-  for (size_t start = 0; start < std::min(kStarts, found.size()); ++start) {
-    auto [reached, at] = found[start];
-    if (reached > kFarOff * cycles) break;
-    const size_t limit = known.size() + (start == 0 ? 2 * tries : tries / 2);
-    for (bool better = true; better && known.size() < limit;) {
-      better = false;
-      for (const Candidate& c : Neighbours(at, config)) {
-        if (known.size() >= limit) break;
-        const double next = evaluate(c);
-        if (next >= reached) continue;
-        reached = next;
-        at = c;
-        better = true;
-        break;
-      }
-    }
-    if (reached < least) {
-      least = reached;
-      best = at;
-    }
-  }
-  if (best.back == 0) return std::nullopt;
-  return ScheduleStaggered(partition, config, best.Cut(plan), plan.options, weights);
+bool CanCut(const Partition& partition, int32_t layer, const HardwareConfig& config) {
+  return CutAt(partition, layer, config).has_value();
 }
 
 std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, const HardwareConfig& config,
@@ -569,23 +432,8 @@ std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, 
   result.scheduled.partition = partition;
   JoinPlaces(*halves, words, &result.scheduled.partition);
   result.scheduled.workspace_bytes = halves->stagger.offset + halves->stagger.bytes;
-  JoinMemory(*front_plan, *back_plan, config, words, &result.memory);
+  result.memory = JoinMemory(*halves, *front_plan, *back_plan, cut, result.scheduled, config);
   return result;
-}
-
-std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const HardwareConfig& config, uint32_t pick,
-                                               const PlanOptions& options, WeightImage* weights) {
-  const auto layers = static_cast<uint32_t>(partition.layers.size());
-  for (uint32_t turn = 0; turn + 1 < layers; ++turn) {
-    StaggerCut cut;
-    cut.layer = static_cast<int32_t>(1 + (pick + turn) % (layers - 1));
-    cut.window_first = static_cast<int32_t>(pick / 3 % static_cast<uint32_t>(cut.layer));
-    cut.window_last = cut.layer;
-    cut.activation_rows = config.activation_rows / 2;
-    cut.weight_rows = config.weight_rows / 2;
-    if (auto found = ScheduleStaggered(partition, config, cut, options, weights)) return found;
-  }
-  return std::nullopt;
 }
 
 }  // namespace xrun::compiler

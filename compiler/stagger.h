@@ -26,6 +26,10 @@ struct StaggerCut {
   uint32_t weight_rows = 0;                   ///< of the weight memory, the last ones
 };
 
+/// Whether the layers from `layer` on can be a back half: whether what they take from the others, and give, can go
+/// through DRAM so.
+bool CanCut(const Partition& partition, int32_t layer, const HardwareConfig& config);
+
 struct StaggeredPartition {
   ScheduledPartition scheduled;
   std::vector<TileReport> tiles;

@@ -99,7 +99,7 @@ Result<Instruction> DecodeAs(const InstructionWord& word) {
   if (const int bit = reader.FirstSetBitOfRest(); bit >= 0) {
     return Failure{std::string(T::Mnemonic()) + ": unused bit " + std::to_string(bit) + " of the word is set", ""};
   }
-  instruction.late = static_cast<uint32_t>(word[kLateBit / 64] >> (kLateBit % 64) & 1);
+  instruction.late = IsLate(word) ? 1 : 0;
   return Instruction(instruction);
 }
 

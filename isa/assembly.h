@@ -34,6 +34,8 @@ Result<InstructionWord> Encode(const Instruction& instruction);
 /// Decodes a word of `engine`'s stream: unknown opcode, an opcode of another engine, or non-zero unused bits are a
 /// failure that says so. Field *ranges* are not judged here: CheckFields.
 Result<Instruction> Decode(const InstructionWord& word, Engine engine);
+/// The header's `late`, also of a word that does not decode.
+inline bool IsLate(const InstructionWord& word) { return (word[kLateBit / 64] >> kLateBit % 64 & 1) != 0; }
 
 /// The ranges stated in the table and in isa/README.md ("at least 1", strides, shifts, token masks without the own
 /// engine) and every on-chip address within `config`.

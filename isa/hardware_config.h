@@ -60,6 +60,8 @@ struct HardwareConfig {
   uint64_t macs_per_cycle() const { return uint64_t{pixels} * channels * channels; }
   /// Peak DRAM bytes a second, before efficiency.
   double dram_bytes_per_second() const { return 1e6 * clock_mhz * dram_ports * dram_port_bytes; }
+  /// Sustained DRAM bytes a cycle.
+  double dram_bytes_per_cycle() const { return dram_ports * dram_port_bytes * dram_efficiency / 100.0; }
 
   /// Slots of the second activation port, one a client (isa/README.md, "Port table").
   static constexpr uint32_t kSlots = 8;

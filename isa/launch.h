@@ -31,6 +31,12 @@ static_assert(kImageStaggered + 4 <= kImageHeaderBytes, "the header holds its fi
 constexpr uint32_t kRequestBytes = 256, kRequestRegisterBytes = 16;  ///< address u64, limit u64 of each base register
 static_assert(kRequestRegisterBytes * kBaseRegisters == kRequestBytes, "one entry a base register");
 
+/// Whether an instruction's half has no request in this entry of a staggered program's table (isa/README.md, section
+/// 4).
+constexpr bool IsIdle(bool staggered, bool late, uint32_t entry, uint32_t entries) {
+  return staggered && (late ? entry == 0 : entry + 1 == entries);
+}
+
 // Status page.
 constexpr uint32_t kStatusMagic = 0x54535258;  ///< "XRST"
 constexpr uint32_t kStatusLayoutVersion = 1;

@@ -188,21 +188,22 @@ Engine TrappedEngine(const StatusPage& page) {
   return kAnyEngine;
 }
 
-std::string ProgressText(const Program& program, const OverlayStep& step, const StatusPage& page, uint32_t requests) {
+std::string ProgressText(const Program& program, const OverlayStep& step, const StatusPage& page, uint32_t entries) {
   std::string text;
   for (uint8_t i = 0; i < kEngines; ++i) {
     const auto engine = static_cast<Engine>(i);
     const EngineProgress& progress = page.engines[i];
     text += (i == 0 ? "" : "; ") + std::string(EngineName(engine)) + ": ";
-    if (progress.request >= requests) {
+    if (progress.request >= entries) {
       text += "done";
       continue;
     }
-    text += "request " + std::to_string(progress.request);
     const size_t prologue = progress.request == 0 ? step.prologue[i].size() : 0;
     const bool in_prologue = progress.completed < prologue;
     const size_t index = in_prologue ? progress.completed : progress.completed - prologue;
     const auto& words = in_prologue ? step.prologue[i] : step.body[i];
+    const bool late = !in_prologue && progress.request != 0 && index < words.size() && IsLate(words[index]);
+    text += "request " + std::to_string(step.RequestOf(late, progress.request));
     if (index < words.size()) {
       text += std::string(in_prologue ? ", prologue" : ", body") + " instruction " + std::to_string(index) + " (`" +
               Disassemble(words[index], engine) + "`";

@@ -86,9 +86,9 @@ struct StatusPage {
 /// lacks fields that this build knows, or when its fingerprint is not that of its fields.
 Result<StatusPage> ReadStatusPage(std::span<const uint8_t> page);
 
-/// Where each engine stands, in words, for a launch of `requests` requests:
+/// Where each engine stands, in words, for a launch with so many entries in its request table:
 /// "load: request 0, body instruction 3 (`Load …`, node 'Conv_1'), waits for vector; conv: done; …".
-std::string ProgressText(const Program& program, const OverlayStep& step, const StatusPage& page, uint32_t requests);
+std::string ProgressText(const Program& program, const OverlayStep& step, const StatusPage& page, uint32_t entries);
 
 /// The engine that trapped, kAnyEngine if none of them did (cycle limit, abort).
 Engine TrappedEngine(const StatusPage& page);

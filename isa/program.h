@@ -13,6 +13,7 @@
 
 #include "isa/assembly.h"
 #include "isa/hardware_config.h"
+#include "isa/launch.h"
 #include "isa/result.h"
 
 namespace xrun {
@@ -98,8 +99,10 @@ struct OverlayStep {
   std::optional<Stagger> stagger;
   /// Whether an instruction of the front (`late`: back) half has no request to work for in this entry.
   bool Idle(bool late, uint32_t entry, uint32_t entries) const {
-    return stagger && (late ? entry == 0 : entry + 1 == entries);
+    return launch::IsIdle(stagger.has_value(), late, entry, entries);
   }
+  /// The request that an instruction works for in an entry in which it is not idle.
+  uint32_t RequestOf(bool late, uint32_t entry) const { return stagger && late ? entry - 1 : entry; }
   /// Entries of the request table of a launch with so many requests.
   uint32_t Entries(uint32_t requests) const { return requests + (stagger && requests != 0 ? 1 : 0); }
   uint32_t Requests(size_t entries) const { return static_cast<uint32_t>(entries - (stagger && entries != 0 ? 1 : 0)); }

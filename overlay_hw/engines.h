@@ -128,11 +128,6 @@ struct Needs {
   uint32_t wait, signal, mark, late;
   uint32_t acquire, release;  ///< ring rows
 };
-
-/// Whether an instruction's half has no request in this entry of a staggered program's table.
-inline bool IsIdle(bool staggered, bool late, uint32_t entry, uint32_t entries) {
-  return staggered && (late ? entry == 0 : entry + 1 == entries);
-}
 Needs NeedsOfLoad(const InstructionWord& word);
 Needs NeedsOfConv(const InstructionWord& word);
 Needs NeedsOfVector(const InstructionWord& word);

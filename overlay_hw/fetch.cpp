@@ -76,8 +76,8 @@ bool FetchEngine(uint32_t engine, const LaunchArguments& arguments, DramPort& dr
     HW_VITIS(loop_tripcount min = 1 max = 65536)
     if (!SendRegisters(dram, reader, arguments, weight_bytes, request, packets, stop)) return true;
     const bool never[2] = {false, false};
-    const bool idle[2] = {IsIdle(staggered, false, request, arguments.request_count),
-                          IsIdle(staggered, true, request, arguments.request_count)};
+    const bool idle[2] = {launch::IsIdle(staggered, false, request, arguments.request_count),
+                          launch::IsIdle(staggered, true, request, arguments.request_count)};
     if (request == 0 && !SendInstructions(dram, reader, stream, prologue, never, packets, stop)) return true;
     if (!SendKind(kPacketBody, packets, stop)) return true;
     if (!SendInstructions(dram, reader, body_at, body, idle, packets, stop)) return true;

@@ -187,7 +187,7 @@ void RunSequential(const LaunchArguments& arguments, DramPort& dram, ActivationP
         if (s.trap == Trap::kNone && d.ring_free + needs.release > kWeightRows) s.trap = Trap::kRingUnderflow;
         const bool in_body = s.next >= s.prologue;
         if (s.trap == Trap::kNone &&
-            !(in_body && IsIdle(staggered, needs.late != 0, s.request, arguments.request_count))) {
+            !(in_body && launch::IsIdle(staggered, needs.late != 0, s.request, arguments.request_count))) {
           switch (e) {
             case kLoad:
               s.trap = ExecuteLoad(word, d.load_registers, dram, load_result, ring_write, vector_memory_write);

@@ -145,8 +145,9 @@ void Machine::State::SetTrap(Engine engine, Trap trap, std::string cause) {
   if (engine == kAnyEngine) return;
   const EngineState& e = engines[engine];
   const PreparedStream& stream = step->streams()[engine];
-  report.trap.request = e.request;
   report.trap.prologue = e.next < stream.prologue;
+  // In the first entry a back half is nobody's yet.
+  report.trap.request = step->step().RequestOf(e.request != 0 && IsLate(step->WordAt(engine, e.next)), e.request);
   report.trap.index = report.trap.prologue ? e.next : e.next - stream.prologue;
   report.trap.disassembly = Disassemble(step->WordAt(engine, e.next), engine);
 }

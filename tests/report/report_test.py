@@ -5,6 +5,7 @@ Chromium is optional (Debian package chromium): without it the last part is skip
 """
 import argparse
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -61,7 +62,7 @@ def layers_of(page):
     return page[page.index('<h2 id="layers">'):page.index('<h2 id="timeline">')]
 
 
-def check_files(folder, profile):
+def check_files(folder, profile, staggered):
     svg = ET.parse(folder / "memory.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
     assert svg.tag == space + "svg"
@@ -70,8 +71,15 @@ def check_files(folder, profile):
     bounds = [line for line in svg.iter(space + "line") if line.get("class") == "bound"]
     assert len(bounds) == len(profile["steps"]), "a lower bound for each launch"
     bottom = max(float(line.get("y2")) for line in svg.iter(space + "line"))
-    tops = [float(r.get("y")) for r in svg.iter(space + "rect")
-            if (r.find(space + "title").text or "").startswith(("whole tensor ", "rows of "))]
+    boxes = [r for r in svg.iter(space + "rect")
+             if (r.find(space + "title").text or "").startswith(("whole tensor ", "rows of "))]
+    assert all(float(r.get("width")) > 0 for r in boxes), "something lives for no time"
+    assert not any(re.fullmatch(r"group \d+: ", t) for t in titles), "a group without a name"
+    assert staggered == any("(of the request before)" in t for t in titles), "the back half's words"
+    words = re.search(r"([\d,]+) words used, ([\d,]+) live at the same time, of ([\d,]+)", "".join(svg.itertext()))
+    used, live, total = (int(n.replace(",", "")) for n in words.groups())
+    assert 0 < live <= used <= total, words.group()
+    tops = [float(r.get("y")) for r in boxes]
     # No placement needs fewer words than the bound: some box reaches it or goes beyond.
     assert min(tops) <= float(bounds[0].get("y1")) + 0.02 < bottom, "the boxes stay below the lower bound"
 
@@ -86,7 +94,7 @@ def check_files(folder, profile):
     for node in nodes:
         assert f"<td>{node['name']}</td>" in layers, f"layer {node['name']} is not in the page"
         if "causes" in node:
-            gap = round(sum(node["causes"].values()))
+            gap = math.floor(sum(node["causes"].values()) + 0.5)  # as printf does, not to even
             assert gap == 0 or f'<td class="n">{gap:,}</td>' in layers, f"gap of {node['name']}"
     for step in profile["steps"]:
         total = step["array_bound"] + sum(step["causes"].values())
@@ -119,18 +127,18 @@ def main():
     browser = shutil.which("chromium")
     with tempfile.TemporaryDirectory() as temporary:
         base = args.keep or pathlib.Path(temporary)
-        for level in ("2", "0"):
-            folder = base / f"O{level}"
+        for name, flags in (("O2", ["-O2", "--no-stagger"]), ("O0", ["-O0"]), ("staggered", ["--tiling", "stagger=7"])):
+            folder = base / name
             folder.mkdir(parents=True, exist_ok=True)
             program = folder / "model.xprog"
-            subprocess.run([args.bin / "xcompile", MODELS / "fmnist_mobile.onnx", "--arch", "B512", f"-O{level}", "-q",
-                            "-o", program, "--report", folder], check=True)
+            subprocess.run([args.bin / "xcompile", MODELS / "fmnist_mobile.onnx", "--arch", "B512", *flags, "-q", "-o",
+                            program, "--report", folder], check=True)
             profile = json.loads(subprocess.run([args.bin / "xobjdump", program, "--profile", "--json"], check=True,
                                                 capture_output=True, text=True).stdout)["profile"]
-            if level == "0":  # every tensor through DRAM: no boxes, but a map and a page
+            if name == "O0":  # every tensor through DRAM: no boxes, but a map and a page
                 ET.parse(folder / "memory.svg")
                 continue
-            nodes = check_files(folder, profile)
+            nodes = check_files(folder, profile, name == "staggered")
             if browser:
                 check_browser(browser, folder, nodes)
     print("ok" if browser else "ok; SKIPPED the page in a browser: chromium is not installed")

@@ -7,9 +7,11 @@
 #include "compiler/compile.h"
 #include "isa/footprint.h"
 #include "isa/launch.h"
+#include "isa/launch_image.h"
 #include "isa/program.h"
 #include "run_both.h"
 #include "simulator/prepared.h"
+#include "simulator/simulator.h"
 #include "simulator/timing_model.h"
 #include "structures.h"
 #include "verify.h"
@@ -117,6 +119,39 @@ TEST(Stagger, IdleHalvesTakeNoTimeOfTheirOwn) {
   size_t all = 0;  // each instruction once, in the first or in the last of three entries
   for (const auto& body : Staggered().overlay_steps[0].body) all += body.size();
   EXPECT_EQ(idle, all);
+}
+
+/// An output register that is not set in the third entry, where the back half works for the second request.
+TEST(Stagger, TrapsNameTheRequestNotTheEntry) {
+  const Program& program = Staggered();
+  const OverlayStep& step = program.overlay_steps[0];
+  constexpr uint32_t kRequests = 2;
+  std::array<std::vector<uint8_t>, kBaseRegisters> memory;
+  for (const Binding& b : step.inputs) memory[b.base].resize(b.layout.Bytes(program.config));
+  for (const Binding& b : step.outputs) memory[b.base].resize(b.layout.Bytes(program.config));
+  memory[kBaseWorkspace].resize(step.stagger->offset);
+  memory[step.stagger->out].resize(step.stagger->bytes);
+  std::vector<simulator::LaunchRequest> table(step.Entries(kRequests));
+  for (uint32_t entry = 0; entry < table.size(); ++entry) {
+    for (uint32_t base = 0; base < kBaseRegisters; ++base) {
+      const launch::EntrySource from = launch::SourceOf(step, kRequests, entry, base);
+      if (from.request) table[entry].registers[base] = memory[from.base];
+    }
+  }
+  table[2].registers[step.outputs.at(0).base] = {};
+  simulator::LaunchReport report;
+  simulator::RunOptions options;
+  options.checks = simulator::CheckLevel::kLimits;
+  std::vector<uint8_t> page(launch::kStatusPageBytes);
+  options.status_page = page;
+  EXPECT_FALSE(simulator::RunOnce(program, step, table, options, &report).ok());
+  EXPECT_EQ(report.trap.trap, Trap::kDramLimit);
+  EXPECT_EQ(report.trap.engine, kSave);
+  EXPECT_EQ(report.trap.request, 1U);
+  const auto status = launch::ReadStatusPage(page);
+  ASSERT_TRUE(status.ok());
+  const std::string reached = launch::ProgressText(program, step, *status, step.Entries(kRequests));
+  EXPECT_NE(reached.find("save: request 1, body instruction"), std::string::npos) << reached;
 }
 
 TEST(StaggerVerifier, RefusesHalvesThatMeet) {
