@@ -16,14 +16,6 @@ namespace {
 /// divided.
 constexpr uint32_t kVectorShare = 2;
 
-/// Of the time in which the back half's weight memory fills: the longest convolution beside it.
-constexpr double kLongShare = 0.25;
-
-/// Cycles of a convolution of the front half during which the back half's weight memory does not run full.
-uint64_t LongConv(uint32_t weight_rows, const HardwareConfig& config) {
-  return static_cast<uint64_t>(kLongShare * weight_rows * config.weight_row_bytes() / config.dram_bytes_per_cycle());
-}
-
 uint64_t Align(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
 
 bool IsPortOf(const OverlayTensor& t, bool outputs) {
@@ -344,6 +336,10 @@ MemoryMap JoinMemory(const Halves& halves, const Plan& front, const Plan& back, 
 
 }  // namespace
 
+uint64_t LongestConv(uint32_t weight_rows, const HardwareConfig& config) {
+  return static_cast<uint64_t>(0.25 * weight_rows * config.weight_row_bytes() / config.dram_bytes_per_cycle());
+}
+
 bool CanCut(const Partition& partition, int32_t layer, const HardwareConfig& config) {
   return CutAt(partition, layer, config).has_value();
 }
@@ -404,7 +400,7 @@ std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, 
   schedule.front_segments = front->segments;
   schedule.front_rows = shares[0].weight_rows;
   schedule.stagger = halves->stagger;
-  SplitLong(&*front, begin, &end, LongConv(cut.weight_rows, config), config);
+  SplitLong(&*front, begin, &end, cut.longest_conv, config);
   schedule.window = {begin, end + back->body.size()};
   const Schedule pattern = schedule;
   for (const Pace pace : {Pace::kDram, Pace::kEvenly}) {

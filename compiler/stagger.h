@@ -24,7 +24,13 @@ struct StaggerCut {
   int32_t window_first = 0, window_last = 0;  ///< layers of the front half beside which the back half works
   uint32_t activation_rows = 0;               ///< of each bank, the last ones
   uint32_t weight_rows = 0;                   ///< of the weight memory, the last ones
+  /// Cycles of the longest convolution beside the back half: what takes longer is cut by rows, so that the back half's
+  /// weights need not wait for it.
+  uint64_t longest_conv = 0;
 };
+
+/// A quarter of the time in which so many rows of weights arrive.
+uint64_t LongestConv(uint32_t weight_rows, const HardwareConfig& config);
 
 /// Whether the layers from `layer` on can be a back half: whether what they take from the others, and give, can go
 /// through DRAM so.

@@ -61,8 +61,13 @@ struct Candidate {
   double guess = 0;  ///< cycles
 
   auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows); }
-  StaggerCut Cut(const Plan& plan) const {
-    return {plan.groups[back].first, plan.groups[begin].first, plan.groups[end - 1].last, activation_rows, weight_rows};
+  StaggerCut Cut(const Plan& plan, const HardwareConfig& config) const {
+    return {plan.groups[back].first,
+            plan.groups[begin].first,
+            plan.groups[end - 1].last,
+            activation_rows,
+            weight_rows,
+            LongestConv(weight_rows, config)};
   }
 };
 
@@ -132,7 +137,7 @@ std::optional<StaggeredPartition> SearchStagger(const Partition& partition, cons
   std::set<decltype(Candidate().Key())> known;
   const auto evaluate = [&](const Candidate& c) {
     if (!known.insert(c.Key()).second) return std::numeric_limits<double>::infinity();
-    const auto found = ScheduleStaggered(partition, config, c.Cut(plan), plan.options, &measured);
+    const auto found = ScheduleStaggered(partition, config, c.Cut(plan, config), plan.options, &measured);
     return found ? found->cycles : std::numeric_limits<double>::infinity();
   };
   // The best guesses, and the latest cuts, which need little of anything: guesses are rough.
@@ -169,7 +174,7 @@ std::optional<StaggeredPartition> SearchStagger(const Partition& partition, cons
     }
   }
   if (best.back == 0) return std::nullopt;
-  return ScheduleStaggered(partition, config, best.Cut(plan), plan.options, weights);
+  return ScheduleStaggered(partition, config, best.Cut(plan, config), plan.options, weights);
 }
 
 std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const HardwareConfig& config, uint32_t pick,
@@ -182,6 +187,7 @@ std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const
     cut.window_last = cut.layer;
     cut.activation_rows = config.activation_rows / 2;
     cut.weight_rows = config.weight_rows / 2;
+    cut.longest_conv = 1 + pick % 200;
     if (auto found = ScheduleStaggered(partition, config, cut, options, weights)) return found;
   }
   return std::nullopt;
