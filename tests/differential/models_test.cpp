@@ -37,14 +37,20 @@ void CheckOnAllConfigurations(const compiler::Graph& graph) {
   compiler::TilingLimits parts = small;
   parts.in_groups = 1;
   parts.kernel_rows = 2;
+  compiler::TilingLimits halves, others;
+  halves.stagger = 5;
+  others.stagger = 40;
   for (const HardwareConfig& config : BuiltInConfigs()) {
     for (const auto& [optimization, tiling] :
          {std::pair{2, compiler::TilingLimits{}}, std::pair{0, compiler::TilingLimits{}}, std::pair{2, small},
-          std::pair{1, parts}}) {
+          std::pair{1, parts}, std::pair{2, halves}, std::pair{2, others}}) {
       SCOPED_TRACE(config.name + " -O" + std::to_string(optimization) + " rows=" + std::to_string(tiling.rows) +
-                   " in-groups=" + std::to_string(tiling.in_groups));
+                   " in-groups=" + std::to_string(tiling.in_groups) + " stagger=" + std::to_string(tiling.stagger));
       auto program = compiler::Compile(graph, {config, optimization, tiling, {}});
       ASSERT_TRUE(program.ok()) << program.failure().ToString();
+      if (tiling.stagger != 0) {
+        ASSERT_TRUE(program->overlay_steps.at(0).stagger.has_value());
+      }
       const Tensors got = RunProgram(*program, inputs, 2, &error);
       ASSERT_EQ(error, "");
       ASSERT_EQ(Difference(got, want), "");

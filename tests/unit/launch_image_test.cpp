@@ -117,5 +117,30 @@ TEST(StatusPage, ProgressNamesInstructionAndNode) {
   }
 }
 
+/// Who has which buffers in a launch of two requests (isa/README.md, section 4).
+TEST(LaunchImage, EntriesOfAStaggeredStep) {
+  OverlayStep step;
+  step.stagger = OverlayStep::Stagger{14, 7, 4096, 256};
+  const auto source = [&](uint32_t entry, uint32_t base) -> std::string {
+    const EntrySource from = SourceOf(step, 2, entry, base);
+    return from.request ? std::to_string(*from.request) + ":" + std::to_string(from.base) : "-";
+  };
+  const struct {
+    uint32_t base;
+    const char* entries[3];
+  } expected[] = {
+      {kBaseWorkspace, {"0:1", "1:1", "0:1"}},  // the last entry's: not that of the entry before, which may still run
+      {kBaseInput0, {"0:2", "1:2", "-"}},
+      {14, {"0:14", "1:14", "-"}},  // handed over
+      {7, {"-", "0:14", "1:14"}},   // taken
+      {kBaseOutput0, {"-", "0:8", "1:8"}},
+  };
+  for (const auto& e : expected) {
+    for (uint32_t entry = 0; entry < 3; ++entry) EXPECT_EQ(source(entry, e.base), e.entries[entry]) << e.base;
+  }
+  step.stagger.reset();
+  EXPECT_EQ(source(1, kBaseOutput0), "1:8");
+}
+
 }  // namespace
 }  // namespace xrun::launch
