@@ -107,6 +107,46 @@ Buffers CopyBuffers(const HardwareConfig& config, size_t requests) {
   return buffers;
 }
 
+/// Two halves that copy 32 words each: the front one from register 2 to 14, the back one from 7 to 8.
+constexpr const char* kHalves = R"(
+.stream load body
+Load mark=1 wait=save signal=save base=2 planes=1 rows=1 cols=32
+Load late=1 mark=1 wait=save signal=save base=7 planes=1 rows=1 cols=32 addr=64
+.stream save prologue
+Sync signal=load
+.stream save body
+Save mark=1 wait=load signal=load base=14 planes=1 rows=1 cols=32
+Save late=1 mark=1 wait=load signal=load base=8 planes=1 rows=1 cols=32 addr=64
+)";
+
+/// A half without a request moves nothing, though its registers are not set, and leaves its time marks.
+TEST_P(CsimTest, HalvesWithoutARequestAreIdle) {
+  const auto program = ProgramOf(config_, kHalves);
+  OverlayStep& step = program->overlay_steps[0];
+  step.stagger = OverlayStep::Stagger{14, 7, 0, 32 * config_.channels};
+  for (const size_t entries : {1U, 2U, 4U}) {
+    SCOPED_TRACE(entries);
+    Buffers buffers(entries);
+    for (size_t e = 0; e < entries; ++e) {
+      std::vector<uint8_t> data(32 * config_.channels), none(data.size(), 0x55);
+      for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(3 * i + e);
+      if (e + 1 < entries) buffers[e][kBaseInput0] = data, buffers[e][14] = none;
+      if (e > 0) buffers[e][7] = data, buffers[e][kBaseOutput0] = none;
+    }
+    HowToRun how;
+    how.time_marks = true;
+    const Ended ended = unit_.Run(*program, buffers, how);
+    EXPECT_EQ(ended.text, "");
+    EXPECT_EQ(ended.page, RunInSimulator(*program, buffers).page);
+    for (const auto& entry : ended.buffers) {
+      EXPECT_EQ(entry[14], entry[kBaseInput0]);
+      EXPECT_EQ(entry[kBaseOutput0], entry[7]);
+    }
+    ASSERT_EQ(ended.marks.size(), 4U);
+    for (const uint64_t mark : ended.marks) EXPECT_EQ(mark, entries == 1 ? ~uint64_t{0} : 0);
+  }
+}
+
 class Endings : public CsimTest {
  protected:
   /// The unit does as it should, whatever came before.

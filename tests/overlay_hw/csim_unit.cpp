@@ -29,7 +29,7 @@ Ended CsimUnit::Run(const Program& program, Buffers buffers, const HowToRun& how
   std::vector<uint8_t> image = launch::BuildImage(program, program.overlay_steps[0]);
   std::vector<uint8_t> weights(program.weights.begin(), program.weights.end());
   std::vector<uint8_t> table(ended.buffers.size() * launch::kRequestBytes);
-  ended.page.assign(launch::Get<uint32_t>(image, launch::kImageStatusBytes), 0xAA);
+  ended.page.assign(launch::Get<uint32_t>(image, launch::kImageStatusBytes), 0xFF);
   std::vector<hw::csim::Region> regions;
   const auto add = [&](std::vector<uint8_t>& bytes) {
     regions.push_back({(regions.size() + 1) * kSpan, bytes.data(), bytes.size()});
@@ -47,6 +47,7 @@ Ended CsimUnit::Run(const Program& program, Buffers buffers, const HowToRun& how
   }
   input.requests = add(table);
   input.request_count = static_cast<uint32_t>(ended.buffers.size());
+  input.flags = how.time_marks ? launch::kFlagTimeMarks : 0;
   input.cycle_limit = how.cycle_limit;
   input.abort = how.abort;
   input.stall = how.stall;
@@ -65,6 +66,9 @@ Ended CsimUnit::Run(const Program& program, Buffers buffers, const HowToRun& how
   machine_->Run(input, result);
   ended.text = result.fault + result.deadlock;
   std::copy(std::begin(result.dram_beats), std::end(result.dram_beats), ended.dram_beats.begin());
+  for (size_t at = launch::kStatusPageBytes; at < ended.page.size(); at += sizeof(uint64_t)) {
+    ended.marks.push_back(launch::Get<uint64_t>(ended.page, at));
+  }
   ended.page.resize(launch::kStatusPageBytes);
   return ended;
 }

@@ -21,6 +21,7 @@ using Buffers = std::vector<std::array<std::vector<uint8_t>, kBaseRegisters>>;
 struct Ended {
   std::vector<uint8_t> page;  ///< the status page
   Buffers buffers;
+  std::vector<uint64_t> marks;                                  ///< C-sim: time marks, ~0 where none was written
   std::string text;                                             ///< deadlock, fault or failure
   std::array<uint64_t, hw::csim::kMostDramPorts> dram_beats{};  ///< C-sim: through each DRAM port
 };
@@ -30,6 +31,7 @@ struct HowToRun {
   const std::atomic<bool>* abort = nullptr;
   const char* stall = nullptr;
   size_t stall_after = 0;
+  bool time_marks = false;
 };
 
 /// A loaded C-sim library with one machine, for tests that look at the status page itself.
