@@ -20,12 +20,12 @@ case $kind in
     (cd "$build" && cpack -G DEB -B "$scratch/debs" >"$scratch/cpack.log" 2>&1) || { cat "$scratch/cpack.log"; exit 1; }
     for name in libxrun libxrun-dev xrun-tools; do
       deb=$(ls "$scratch"/debs/"$name"_*.deb)
-      dpkg-deb -x "$deb" "$scratch/root"
+      dpkg-deb -x "$deb" "$scratch/tree"
       dpkg-deb -I "$deb" | grep -q "^ Package: $name\$"
     done
     dpkg-deb -f "$scratch"/debs/libxrun_*.deb Depends | grep -q 'libc6'
     dpkg-deb -f "$scratch"/debs/libxrun-dev_*.deb Depends | grep -q '^libxrun (= '
-    prefix=$scratch/root/usr
+    prefix=$scratch/tree/usr
     "$prefix/bin/xobjdump" "$programs/relu.xprog" -f | grep -q B512
     ;;
 esac
@@ -35,7 +35,7 @@ objdump -p "$libdir/libxrun.so.0" | grep -q 'SONAME *libxrun.so.0$'
 leaks=$(nm -DC --defined-only "$libdir/libxrun.so.0" | grep -v -e ' xrun_' -e 'xrun::api::' -e 'xrun::internal::' -e ' A XRUN_' || true)
 [ -z "$leaks" ] || { echo "symbols that must be hidden: $leaks"; exit 1; }
 if [ "$kind" = deb ] && ls "$scratch"/debs/python3-xrun_*.deb >/dev/null 2>&1; then
-  dpkg-deb -x "$scratch"/debs/python3-xrun_*.deb "$scratch/root"
+  dpkg-deb -x "$scratch"/debs/python3-xrun_*.deb "$scratch/tree"
   dpkg-deb -f "$scratch"/debs/python3-xrun_*.deb Depends | grep -q 'python3-numpy'
   if /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
     LD_LIBRARY_PATH=$libdir PYTHONPATH=$prefix/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 \

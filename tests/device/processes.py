@@ -9,7 +9,6 @@ does it on a board. With --server the device is the stand-in board in a process 
 board_server.cpp): then also what the board counts is looked at. --programs as for run.py.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -133,10 +132,7 @@ def one_each(folder, temporary):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of device_test and xcompile")
-    parser.add_argument("--device", required=True, help="sim:B512, xrt:0,xclbin=FILE, ...")
-    parser.add_argument("--programs", type=pathlib.Path, help="folder of the compiled networks [a temporary one]")
+    parser = run.option_parser(__doc__)
     parser.add_argument("--server", action="store_true", help="on the stand-in board in a process of its own")
     parser.add_argument("--requests", type=int, default=200, help="of each process [200]")
     options = parser.parse_args()

@@ -62,11 +62,17 @@ def check(tools, environment):
         sys.exit(first.stdout + first.stderr)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def option_parser(description):
+    """The options that this script and processes.py share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of device_test and xcompile")
     parser.add_argument("--device", required=True, help="sim:B512, xrt:0,xclbin=FILE, ...")
     parser.add_argument("--programs", type=pathlib.Path, help="folder of the compiled networks [a temporary one]")
+    return parser
+
+
+def main():
+    parser = option_parser(__doc__)
     parser.add_argument("--compile-only", action="store_true", help="fill --programs and stop")
     parser.add_argument("test_flags", nargs="*", help="for device_test, after --")
     options = parser.parse_args()

@@ -101,6 +101,8 @@ class GraphMaker {
   compiler::ValueId Moved(Op op, Attributes attrs, std::vector<compiler::ValueId> inputs, const compiler::Shape& shape);
   /// Functions of one another, each defined wherever the one before leads.
   std::vector<UnaryFunction> RandomChain();
+  /// Of an int8 value, per tensor as all of them are.
+  float ScaleOf(compiler::ValueId id) const { return graph.at(id).quant->scale[0]; }
   float Jitter(float scale) { return scale * std::uniform_real_distribution<float>(0.7F, 1.4F)(random_); }
 
   std::mt19937_64 random_;

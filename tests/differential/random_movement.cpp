@@ -1,4 +1,4 @@
-// GraphMaker's resizes and other movement of data, and constants that broadcast.
+// GraphMaker's movement of data: shapes, slices, joins, pads, resizes, gathers; and constants that broadcast.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -8,7 +8,6 @@
 namespace xrun::testing {
 
 using compiler::Shape;
-using compiler::Value;
 using compiler::ValueId;
 
 ValueId GraphMaker::Moved(Op op, Attributes attrs, std::vector<ValueId> inputs, const Shape& shape) {
@@ -16,6 +15,79 @@ ValueId GraphMaker::Moved(Op op, Attributes attrs, std::vector<ValueId> inputs, 
   const ValueId y = AddNode(op, std::move(attrs), std::move(inputs), shape, quant.scale[0], false);
   graph.at(y).quant = quant;
   return y;
+}
+
+ValueId GraphMaker::Reshape(ValueId x, const Shape& shape) { return Moved(Op::kReshape, NoAttrs{}, {x}, shape); }
+
+ValueId GraphMaker::Transpose(ValueId x, const std::vector<int64_t>& perm) {
+  Shape shape;
+  for (const int64_t p : perm) shape.push_back(graph.at(x).shape[static_cast<size_t>(p)]);
+  return Moved(Op::kTranspose, TransposeAttrs{perm}, {x}, shape);
+}
+
+ValueId GraphMaker::Flatten(ValueId x) { return Reshape(x, {1, compiler::Elements(graph.at(x).shape)}); }
+
+ValueId GraphMaker::Concat(const std::vector<ValueId>& inputs, int64_t axis) {
+  Shape shape = graph.at(inputs[0]).shape;
+  float scale = 0;
+  shape[static_cast<size_t>(axis)] = 0;
+  for (const ValueId in : inputs) {
+    shape[static_cast<size_t>(axis)] += graph.at(in).shape[static_cast<size_t>(axis)];
+    scale = std::max(scale, ScaleOf(in));
+  }
+  const ValueId y = AddNode(Op::kConcat, AxisAttrs{axis}, inputs, shape, Jitter(scale), false);
+  if (Chance(60) && ScaleOf(inputs[0]) * 100 > scale) {  // one set of parameters, as quantizers like it
+    for (const ValueId in : inputs) {
+      if (graph.at(in).quant == graph.at(inputs[0]).quant) graph.at(y).quant = graph.at(in).quant;
+    }
+  }
+  return y;
+}
+
+ValueId GraphMaker::SliceAxis(ValueId x, size_t axis, int64_t begin, int64_t end) {
+  Shape shape = graph.at(x).shape;
+  SliceAttrs attrs{Shape(shape.size(), 0), shape, Shape(shape.size(), 1)};
+  attrs.begin[axis] = begin;
+  attrs.end[axis] = end;
+  shape[axis] = end - begin;
+  return Moved(Op::kSlice, attrs, {x}, shape);
+}
+
+ValueId GraphMaker::Slice(ValueId x) {
+  const Shape in = graph.at(x).shape;
+  SliceAttrs attrs;
+  Shape shape{1};
+  attrs.begin = {0};
+  attrs.end = {1};
+  attrs.step = {1};
+  for (size_t a = 1; a < in.size(); ++a) {
+    const int64_t n = in[a];
+    const int64_t begin = Chance(50) ? 0 : Pick(0, n - 1);
+    const int64_t end = Chance(40) ? n : Pick(begin + 1, n);
+    const int64_t step = Chance(75) ? 1 : Pick(1, 3);
+    attrs.begin.push_back(begin);
+    attrs.end.push_back(end);
+    attrs.step.push_back(step);
+    shape.push_back((end - begin + step - 1) / step);
+  }
+  return Moved(Op::kSlice, attrs, {x}, shape);
+}
+
+ValueId GraphMaker::Pad(ValueId x) {
+  PadAttrs attrs;
+  attrs.before = {0, Chance(80) ? 0 : Pick(0, 5), Pick(0, 2), Pick(0, 3)};
+  attrs.after = {0, Chance(80) ? 0 : Pick(0, 20), Pick(0, 3), Pick(0, 2)};
+  Shape shape = graph.at(x).shape;
+  for (size_t a = 0; a < 4; ++a) shape[a] += attrs.before[a] + attrs.after[a];
+  return Moved(Op::kPad, attrs, {x}, shape);
+}
+
+ValueId GraphMaker::ChannelShuffle(ValueId x, int64_t groups) {
+  const Shape s = graph.at(x).shape;
+  const int64_t per = s[1] / groups;
+  const ValueId split = Moved(Op::kReshape, NoAttrs{}, {x}, {1, groups, per, s[2], s[3]});
+  const ValueId turned = Moved(Op::kTranspose, TransposeAttrs{{0, 2, 1, 3, 4}}, {split}, {1, per, groups, s[2], s[3]});
+  return Moved(Op::kReshape, NoAttrs{}, {turned}, s);
 }
 
 ValueId GraphMaker::Resize(ValueId x, int64_t most_factor) {
@@ -31,7 +103,7 @@ ValueId GraphMaker::Resize(ValueId x, int64_t most_factor) {
   attrs.scales = {1, 1, static_cast<double>(up_h), static_cast<double>(up_w)};
   const Shape out{in[0], in[1], in[2] * up_h, in[3] * up_w};
   if (attrs.mode == ResizeMode::kNearest) return Moved(Op::kResize, attrs, {x}, out);
-  const ValueId y = AddNode(Op::kResize, attrs, {x}, out, Jitter(graph.at(x).quant->scale[0]), false);
+  const ValueId y = AddNode(Op::kResize, attrs, {x}, out, Jitter(ScaleOf(x)), false);
   if (Chance(50)) graph.at(y).quant = graph.at(x).quant;
   return y;
 }

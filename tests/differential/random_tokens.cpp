@@ -1,12 +1,48 @@
-// Transformers' shape of work: planes become rows of tokens, go through matrix products, and come back.
+// GraphMaker's matrix products, and transformers' shape of work: planes become rows of tokens, go through such
+// products, and come back.
+
+#include <algorithm>
+#include <cmath>
 
 #include "random_graph.h"
 
 namespace xrun::testing {
 
 using compiler::Graph;
+using compiler::QuantParams;
 using compiler::Shape;
 using compiler::ValueId;
+
+ValueId GraphMaker::FullyConnected(ValueId x, int64_t out_features) {
+  Shape out = graph.at(x).shape;
+  const int64_t k = out.back();
+  out.back() = out_features;
+  std::vector<int8_t> weights(static_cast<size_t>(out_features * k));
+  for (int8_t& q : weights) q = static_cast<int8_t>(Pick(-127, 127));
+  const float sw = Jitter(0.01F), sx = ScaleOf(x);
+  const ValueId wid =
+      graph.AddConstant("w" + std::to_string(counter_++), DType::kInt8, {out_features, k}, weights.data());
+  graph.at(wid).quant = QuantParams{{sw}, {0}, -1};
+  return AddNode(Op::kFullyConnected, NoAttrs{}, {x, wid}, out,
+                 Jitter(sx * sw * std::sqrt(static_cast<float>(k)) * 100), true);
+}
+
+ValueId GraphMaker::MatMul(ValueId a, ValueId b) {
+  const Shape &left = graph.at(a).shape, &right = graph.at(b).shape;
+  const size_t rank = std::max(left.size(), right.size());
+  Shape out(rank, 1);
+  for (const Shape* s : {&left, &right}) {
+    for (size_t i = 0; i + 2 < s->size(); ++i) {
+      int64_t& d = out[i + rank - s->size()];
+      d = std::max(d, (*s)[i]);
+    }
+  }
+  out[rank - 2] = left[left.size() - 2];
+  out[rank - 1] = right.back();
+  const auto k = static_cast<float>(left.back());
+  const float scale = Jitter(ScaleOf(a) * ScaleOf(b) * std::sqrt(k) * 100);
+  return AddNode(Op::kMatMul, MatMulAttrs{}, {a, b}, out, scale, true);
+}
 
 ValueId GraphMaker::ToTokens(ValueId x) {
   const Shape s = graph.at(x).shape;

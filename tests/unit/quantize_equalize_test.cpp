@@ -12,14 +12,6 @@ namespace {
 
 const Clamp kRelu{0.0F, std::numeric_limits<float>::infinity()};
 
-std::vector<float> Noise(const Shape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> data(static_cast<size_t>(Elements(shape)));
-  for (float& x : data) x = normal(random);
-  return data;
-}
-
 /// Multiplies rows of a convolution's weights and bias, so that its channels reach very differently far.
 void Stretch(Graph& graph, const Node& node, float ratio) {
   for (size_t i = 1; i < 3; ++i) {
@@ -33,15 +25,6 @@ void Stretch(Graph& graph, const Node& node, float ratio) {
     const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
     value.constant = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + data.size() * sizeof(float));
   }
-}
-
-std::vector<float> Output(const Graph& graph, const std::vector<float>& input) {
-  auto executor = FloatExecutor::Create(graph, 1);
-  EXPECT_TRUE(executor.ok());
-  const std::span<const float> x(input);
-  EXPECT_TRUE(executor->Run({&x, 1}).ok());
-  const auto out = executor->output(0);
-  return {out.begin(), out.end()};
 }
 
 std::vector<std::vector<ChannelRange>> Ranges(const Graph& graph, const std::vector<float>& input) {

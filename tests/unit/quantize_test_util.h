@@ -37,13 +37,13 @@ class GraphMaker {
     node.origin = {node.name};
     Value value;
     value.name = node.name + ".out";
-    const auto placeholder = graph.AddValue(value);
-    node.outputs = {placeholder};
+    const ValueId result = graph.AddValue(value);
+    node.outputs = {result};
     auto shapes = InferShapes(graph, node);
     EXPECT_TRUE(shapes.ok()) << shapes.failure().message;
-    if (shapes.ok()) graph.at(placeholder).shape = shapes.value()[0];
+    if (shapes.ok()) graph.at(result).shape = shapes.value()[0];
     graph.nodes.push_back(std::move(node));
-    return placeholder;
+    return result;
   }
   ValueId Conv(ValueId x, int64_t m, int64_t kernel, std::optional<Clamp> clamp = {}, int64_t groups = 1) {
     ConvAttrs attrs;
@@ -98,6 +98,25 @@ class GraphMaker {
  private:
   std::mt19937 random_{99};
 };
+
+/// Normally distributed values for an input.
+inline std::vector<float> Noise(const Shape& shape, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> data(static_cast<size_t>(Elements(shape)));
+  for (float& x : data) x = normal(random);
+  return data;
+}
+
+/// The first output, in float, of a graph with one input.
+inline std::vector<float> Output(const Graph& graph, const std::vector<float>& input) {
+  auto executor = FloatExecutor::Create(graph, 1);
+  EXPECT_TRUE(executor.ok());
+  const std::span<const float> x(input);
+  EXPECT_TRUE(executor->Run({&x, 1}).ok());
+  const auto out = executor->output(0);
+  return {out.begin(), out.end()};
+}
 
 inline Calibration Calibrated(const Graph& graph) {
   auto calibration = CalibrateWithoutData(graph, -2.5F, 2.5F, 1);
