@@ -1,5 +1,6 @@
 # The back half: quantized graph to program.
 target_sources(xrun_compiler PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/bind_ports.cpp
   ${CMAKE_CURRENT_LIST_DIR}/build_program.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compile.cpp
   ${CMAKE_CURRENT_LIST_DIR}/conv_phases.cpp
@@ -12,9 +13,12 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/schedule_strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/explain.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/fuse_output_stage.cpp
   ${CMAKE_CURRENT_LIST_DIR}/integer_form.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/lower_compute.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_layer.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/lower_moves.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
   ${CMAKE_CURRENT_LIST_DIR}/macs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
@@ -22,6 +26,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/tokens_to_planes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_inputs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pack_weights.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/partition_builder.cpp
   ${CMAKE_CURRENT_LIST_DIR}/lower_phases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/place.cpp
   ${CMAKE_CURRENT_LIST_DIR}/placement.cpp
