@@ -16,9 +16,6 @@
 
 namespace xrun::compiler {
 
-/// What to call a node: its name, else its first output, as exporters that leave names out do.
-std::string NodeName(const onnx::NodeProto& node);
-
 /// What is known of one ONNX tensor name. A constant stays outside of the graph until an operator reads it as a tensor:
 /// shapes, axes and clip bounds never enter the graph.
 struct Symbol {
@@ -29,7 +26,8 @@ struct Symbol {
   std::string source;                  ///< with quant: name of the integer tensor
 };
 
-/// Builds the graph node by node. The lower_*.cpp files use it: they read inputs, emit graph nodes and define outputs.
+/// Builds the graph node by node (importer.cpp; inputs_outputs.cpp for the model's border). The lower_*.cpp files use
+/// it: they read inputs, emit graph nodes and define outputs (build_graph.cpp).
 class Importer {
  public:
   Importer(const ImportOptions& options, std::filesystem::path folder)
@@ -101,7 +99,6 @@ class Importer {
   Status CheckModel(const onnx::ModelProto& model);
   Status ReadInitializers(onnx::GraphProto& graph);
   Status DeclareInputs(const onnx::GraphProto& graph);
-  Result<std::vector<int>> Order(const onnx::GraphProto& graph);
   Status ImportNode(const onnx::NodeProto& proto);
   void RecordSource(const onnx::NodeProto& proto, const std::string& name, bool needed);
   Status DeclareOutputs(const onnx::GraphProto& graph);
@@ -112,26 +109,13 @@ class Importer {
   Graph graph_;
   int opset_ = 0;
   std::unordered_map<std::string, Symbol> symbols_;
-  std::unordered_set<std::string> needed_;       ///< names that some needed node or the model's outputs read
+  std::unordered_set<std::string> needed_;       ///< as NodeOrder::names
   std::unordered_set<std::string> value_names_;  ///< taken: all ONNX names, and those of values added here
   std::unordered_set<std::string> graph_names_;  ///< ONNX names that a value of the graph has already
   std::unordered_set<std::string> node_names_;
   std::unordered_set<std::string> emitted_origins_;
   std::unordered_set<ValueId> uint8_;
 };
-
-/// One model input as the file declares it.
-struct DeclaredInput {
-  std::string name;
-  bool has_shape = false;
-  std::vector<int64_t> dims;         ///< -1 where symbolic or unknown
-  std::vector<std::string> symbols;  ///< "" where fixed or unnamed
-};
-
-/// The shape to compile an input for: the declared one with --input-shape and batch 1 filled in. `batch_set` is set
-/// when a symbolic leading dimension became 1.
-Result<Shape> ResolveInputShape(const DeclaredInput& input, const ImportOptions& options, bool only_input,
-                                bool* batch_set);
 
 }  // namespace xrun::compiler
 

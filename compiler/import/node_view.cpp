@@ -8,6 +8,14 @@ namespace {
 const std::string kAbsent;
 }  // namespace
 
+std::string NodeName(const onnx::NodeProto& node) {
+  if (!node.name().empty()) return node.name();
+  for (const std::string& output : node.output()) {
+    if (!output.empty()) return output;
+  }
+  return node.op_type();
+}
+
 const std::string& NodeView::input(int i) const { return i < proto_.input_size() ? proto_.input(i) : kAbsent; }
 const std::string& NodeView::output(int i) const { return i < proto_.output_size() ? proto_.output(i) : kAbsent; }
 

@@ -13,6 +13,9 @@
 
 namespace xrun::compiler {
 
+/// What to call a node: its name, else its first output, as exporters that leave names out do.
+std::string NodeName(const onnx::NodeProto& node);
+
 /// One ONNX node with the version of its operator. Attribute readers return the default when the attribute is absent;
 /// a wrong attribute type, and an attribute that nobody asked for, are remembered and reported by CheckTypes() and
 /// CheckAllRead(). The importer calls both after every node, so that no attribute is ever ignored in silence.

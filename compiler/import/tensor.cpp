@@ -358,6 +358,29 @@ Status ConstantBudget::Take(int64_t bytes) {
   return {};
 }
 
+int32_t OnnxType(DType type) {
+  switch (type) {
+    case DType::kFloat32:
+      return TensorProto::FLOAT;
+    case DType::kInt8:
+      return TensorProto::INT8;
+    case DType::kInt32:
+      return TensorProto::INT32;
+    case DType::kInt64:
+      return TensorProto::INT64;
+    case DType::kBool:
+      return TensorProto::BOOL;
+  }
+  return TensorProto::UNDEFINED;
+}
+
+std::optional<DType> GraphType(int32_t held) {
+  for (const DType type : {DType::kFloat32, DType::kInt8, DType::kInt32, DType::kInt64, DType::kBool}) {
+    if (OnnxType(type) == held) return type;
+  }
+  return std::nullopt;
+}
+
 std::string OnnxTypeName(int32_t type) {
   const ElementType* element = FindType(type);
   return element != nullptr ? element->name : "number " + std::to_string(type);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ class ConstantBudget {
   int64_t left_;
 };
 
+/// The ONNX element type of a graph's, and back; none for uint8, which the graph does not have.
+int32_t OnnxType(DType type);
+std::optional<DType> GraphType(int32_t held);
 /// "float16", "uint8", ... for messages.
 std::string OnnxTypeName(int32_t type);
 /// Bytes of one element of a held type.

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "compiler/import/tensor.h"
 #include "compiler/infer_shapes.h"
 #include "compiler/quantize/qdq_nodes.h"
 #include "isa/atomic_file.h"

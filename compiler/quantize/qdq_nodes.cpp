@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "compiler/import/tensor.h"
+
 namespace xrun::compiler {
 
 namespace {
@@ -14,22 +16,6 @@ std::string MakeUnique(std::unordered_set<std::string>& names, const std::string
 }
 
 }  // namespace
-
-int32_t OnnxType(DType type) {
-  switch (type) {
-    case DType::kFloat32:
-      return onnx::TensorProto::FLOAT;
-    case DType::kInt8:
-      return onnx::TensorProto::INT8;
-    case DType::kInt32:
-      return onnx::TensorProto::INT32;
-    case DType::kInt64:
-      return onnx::TensorProto::INT64;
-    case DType::kBool:
-      return onnx::TensorProto::BOOL;
-  }
-  return onnx::TensorProto::UNDEFINED;
-}
 
 std::string OnnxWriter::Unique(const std::string& base) { return MakeUnique(names_, base); }
 std::string OnnxWriter::UniqueNode(const std::string& base) { return MakeUnique(node_names_, base); }

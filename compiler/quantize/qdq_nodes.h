@@ -14,9 +14,6 @@
 
 namespace xrun::compiler {
 
-/// The ONNX number of an element type.
-int32_t OnnxType(DType type);
-
 class OnnxWriter {
  public:
   explicit OnnxWriter(onnx::GraphProto* graph) : graph_(graph) {}
