@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "compiler/quantize/float_constants.h"
 #include "compiler/quantize/quantize_weights.h"
 #include "compiler/quantize/select.h"
 
@@ -14,11 +15,6 @@ namespace xrun::compiler {
 namespace {
 
 bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
-
-ConstantData Bytes(const void* data, size_t size) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  return std::make_shared<const std::vector<uint8_t>>(bytes, bytes + size);
-}
 
 /// Operators with a quantized form, whatever their operands are.
 bool HasQuantizedForm(Op op) {
@@ -172,7 +168,7 @@ class Absorber {
     assert(source != kNone);
     if (to_.at(source).is_constant()) {
       const std::vector<float> data = Dequantized(to_.at(source));
-      value.constant = Bytes(data.data(), data.size() * sizeof(float));
+      value.constant = CopyBytes(data.data(), data.size() * sizeof(float));
       return known = to_.AddValue(std::move(value));
     }
     known = to_.AddValue(std::move(value));
@@ -516,7 +512,7 @@ class Absorber {
       for (size_t m = 0; m < integers.size(); ++m) {
         value.quant->scale.push_back(BiasScale(input.scale[0], scales[m % scales.size()]));
       }
-      value.constant = Bytes(integers.data(), integers.size() * sizeof(int32_t));
+      value.constant = CopyBytes(integers.data(), integers.size() * sizeof(int32_t));
       node.inputs.push_back(to_.AddValue(std::move(value)));
     }
     if (bias.add != nullptr) {

@@ -7,39 +7,27 @@
 #include <set>
 
 #include "compiler/macs.h"
+#include "compiler/quantize/float_constants.h"
 
 namespace xrun::compiler {
 namespace {
 
 constexpr int kMostCopies = 4;
+constexpr char kSuffix[] = ".copies";
 /// A step that takes away less of the sum of losses than this is not worth a wider layer.
 constexpr double kLeastGain = 0.01;
 /// Loss with nothing copied that calls for copies at all.
 constexpr double kHarm = 3e-3;
-
-bool IsFloatConstant(const Graph& graph, ValueId id) {
-  return id != kNone && graph.at(id).is_constant() && graph.at(id).dtype == DType::kFloat32;
-}
-
-bool HasFloatWeights(const Graph& graph, const Node& node) {
-  const bool biased = node.inputs.size() > 2 && node.inputs[2] != kNone;
-  return IsFloatConstant(graph, node.inputs[1]) && (!biased || IsFloatConstant(graph, node.inputs[2]));
-}
 
 bool IsDepthwise(const Graph& graph, const Node& node) {
   const Shape& weights = graph.at(node.inputs[1]).shape;
   return node.as<ConvAttrs>().groups == weights[0] && weights[1] == 1;
 }
 
-std::vector<float> Floats(const Graph& graph, ValueId id) {
-  const float* data = graph.at(id).data<float>();
-  return {data, data + Elements(graph.at(id).shape)};
-}
-
-/// Channels are axis 1, picked by a list of indices that is known.
+/// Channels are axis 1, picked by a list of indices; that they are known makes a Gather quantizable.
 bool PicksChannels(const Graph& graph, const Node& node) {
-  return node.op == Op::kGather && node.as<AxisAttrs>().axis == 1 && graph.at(node.inputs[1]).is_constant() &&
-         graph.at(node.inputs[1]).dtype == DType::kInt64 && graph.at(node.inputs[1]).shape.size() == 1;
+  const Value& indices = graph.at(node.inputs[1]);
+  return node.as<AxisAttrs>().axis == 1 && indices.dtype == DType::kInt64 && indices.shape.size() == 1;
 }
 
 /// Channels count in whole groups: the overlay's arrays are 8 to 16 channels wide, and what fills a group is free.
@@ -58,6 +46,7 @@ double Cost(const Graph& graph, const Node& node, int64_t in, int64_t out) {
   return static_cast<double>(inputs * WholeGroups(weights[0] * out) * taps * pixels);
 }
 
+/// Follows convolutions to the next ones. What is quantized has constant float weights and bias (select.h).
 class Finder {
  public:
   Finder(const Graph& graph, const std::vector<bool>& quantized) : graph_(graph), quantized_(quantized) {
@@ -91,7 +80,7 @@ class Finder {
   bool Begin(NodeId n, CopyCandidate* candidate) const {
     const Node& node = NodeAt(n);
     if (node.op != Op::kConv || !quantized_[static_cast<size_t>(n)] || node.as<ConvAttrs>().groups != 1) return false;
-    if (!HasFloatWeights(graph_, node) || graph_.at(node.outputs[0]).shape[0] != 1) return false;
+    if (graph_.at(node.outputs[0]).shape[0] != 1) return false;
     candidate->convs.push_back(n);
     return Follow(node.outputs[0], candidate);
   }
@@ -109,7 +98,6 @@ class Finder {
       if (node.inputs[0] != id) return false;
       switch (node.op) {
         case Op::kConv:
-          if (!HasFloatWeights(graph_, node)) return false;
           if (node.as<ConvAttrs>().groups == 1) {
             candidate->readers.push_back(n);
             continue;
@@ -137,13 +125,17 @@ class Finder {
     const Node& node = NodeAt(n);
     if (node.as<AxisAttrs>().axis != 1) return false;
     auto& values = candidate->values;
-    if (std::find(values.begin(), values.end(), node.outputs[0]) != values.end()) return true;
+    const auto contains = [](const auto& ids, int32_t id) {
+      return std::find(ids.begin(), ids.end(), id) != ids.end();
+    };
+    if (contains(values, node.outputs[0])) return true;
     if (!Follow(node.outputs[0], candidate)) return false;
     return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-      if (std::find(values.begin(), values.end(), id) != values.end()) return true;
+      if (contains(values, id)) return true;
       NodeId from = producer_[static_cast<size_t>(id)];
       if (from != kNone && NodeAt(from).op == Op::kUnary) from = producer_[static_cast<size_t>(NodeAt(from).inputs[0])];
-      return from != kNone && Begin(from, candidate);
+      if (from == kNone) return false;
+      return contains(candidate->convs, from) || Begin(from, candidate);  // what has begun gets here too
     });
   }
 
@@ -169,22 +161,21 @@ class Copier {
     }
     WidenRows(node, map);
     Set(node.outputs[0], map);
-    SetShifts(node.outputs[0], map, channels);
+    SetShifts(node.outputs[0], map);
   }
 
   /// Passes the copies of the node's input on, if there are any.
   void Pass(Node& node) {
     const auto it = maps_.find(node.inputs.empty() ? kNone : node.inputs[0]);
     if (it == maps_.end()) return;
-    const Map map = it->second;
+    const Map& map = it->second;
     if (node.op == Op::kConcat) return Join(node);
     if (node.op == Op::kGather) return Pick(node, map);
     if (node.op == Op::kConv && node.as<ConvAttrs>().groups == 1) return TakeMean(node, map);
     if (node.op == Op::kConv) {
-      const auto channels = static_cast<size_t>(node.as<ConvAttrs>().groups);
       WidenRows(node, map);
       node.as<ConvAttrs>().groups = static_cast<int64_t>(map.size());
-      SetShifts(node.outputs[0], map, channels);
+      SetShifts(node.outputs[0], map);
     }
     Set(node.outputs[0], map);
   }
@@ -192,13 +183,16 @@ class Copier {
   CopyShifts shifts() && { return std::move(shifts_); }
 
  private:
+  /// How many channels there were.
+  static size_t Former(const Map& map) { return *std::max_element(map.begin(), map.end()) + 1; }
+
   void Join(Node& node) {
     Map joined;
     size_t first = 0;
     for (const ValueId id : node.inputs) {
       const Map& map = maps_.at(id);
       for (const size_t c : map) joined.push_back(first + c);
-      first += *std::max_element(map.begin(), map.end()) + 1;
+      first += Former(map);
     }
     Set(node.outputs[0], joined);
   }
@@ -207,7 +201,7 @@ class Copier {
     const ValueId indices = node.inputs[1];
     const auto* picked = graph_.at(indices).data<int64_t>();
     const auto count = static_cast<size_t>(graph_.at(indices).shape[0]);
-    const size_t channels = *std::max_element(map.begin(), map.end()) + 1;
+    const size_t channels = Former(map);
     std::vector<std::vector<int64_t>> places(channels);
     for (size_t i = 0; i < map.size(); ++i) places[map[i]].push_back(static_cast<int64_t>(i));
     std::vector<int64_t> wide;
@@ -219,49 +213,37 @@ class Copier {
         out.push_back(i);
       }
     }
-    node.inputs[1] = graph_.AddConstant(graph_.UniqueName(graph_.at(indices).name + ".copies"), DType::kInt64,
+    node.inputs[1] = graph_.AddConstant(graph_.UniqueName(graph_.at(indices).name + kSuffix), DType::kInt64,
                                         {static_cast<int64_t>(wide.size())}, wide.data());
     Set(node.outputs[0], out);
   }
 
   void Set(ValueId id, const Map& map) {
     graph_.at(id).shape[1] = static_cast<int64_t>(map.size());
-    graph_.at(id).name = graph_.UniqueName(graph_.at(id).name + ".copies");
+    graph_.at(id).name = graph_.UniqueName(graph_.at(id).name + kSuffix);
     maps_[id] = map;
   }
 
-  void SetShifts(ValueId id, const Map& map, size_t channels) {
-    std::vector<size_t> seen(channels, 0), count(channels, 0);
-    for (const size_t c : map) ++count[c];
+  void SetShifts(ValueId id, const Map& map) {
+    const size_t channels = Former(map);
+    const auto copies = static_cast<double>(map.size() / channels);
+    std::vector<size_t> seen(channels, 0);
     std::vector<double>& shifts = shifts_[id];
-    for (const size_t c : map) {
-      shifts.push_back((static_cast<double>(seen[c]++) + 0.5) / static_cast<double>(count[c]) - 0.5);
-    }
+    for (const size_t c : map) shifts.push_back((static_cast<double>(seen[c]++) + 0.5) / copies - 0.5);
   }
 
   ValueId Constant(ValueId like, Shape shape, const std::vector<float>& data) {
-    return graph_.AddConstant(graph_.UniqueName(graph_.at(like).name + ".copies"), DType::kFloat32, std::move(shape),
+    return graph_.AddConstant(graph_.UniqueName(graph_.at(like).name + kSuffix), DType::kFloat32, std::move(shape),
                               data.data());
   }
 
   /// Rows of weights and bias as the map says; every copied convolution has a bias, to be shifted.
   void WidenRows(Node& node, const Map& map) {
-    Shape shape = graph_.at(node.inputs[1]).shape;
-    const std::vector<float> weights = Floats(graph_, node.inputs[1]);
-    const bool biased = node.inputs.size() > 2 && node.inputs[2] != kNone;
-    const std::vector<float> bias =
-        biased ? Floats(graph_, node.inputs[2]) : std::vector<float>(static_cast<size_t>(shape[0]), 0.0F);
-    const size_t row = weights.size() / static_cast<size_t>(shape[0]);
-    std::vector<float> wide_weights, wide_bias;
-    for (const size_t c : map) {
-      wide_weights.insert(wide_weights.end(), weights.begin() + static_cast<std::ptrdiff_t>(c * row),
-                          weights.begin() + static_cast<std::ptrdiff_t>((c + 1) * row));
-      wide_bias.push_back(bias[c]);
-    }
-    shape[0] = static_cast<int64_t>(map.size());
     node.inputs.resize(3, kNone);
-    node.inputs[2] = Constant(biased ? node.inputs[2] : node.inputs[1], {shape[0]}, wide_bias);
-    node.inputs[1] = Constant(node.inputs[1], shape, wide_weights);
+    node.inputs[2] = node.inputs[2] != kNone
+                         ? PickRows(graph_, node.inputs[2], map, kSuffix)
+                         : Constant(node.inputs[1], {static_cast<int64_t>(map.size())}, std::vector<float>(map.size()));
+    node.inputs[1] = PickRows(graph_, node.inputs[1], map, kSuffix);
   }
 
   void TakeMean(Node& node, const Map& map) {
@@ -269,12 +251,11 @@ class Copier {
     const std::vector<float> weights = Floats(graph_, node.inputs[1]);
     const auto channels = static_cast<size_t>(shape[1]);
     const size_t kernel = weights.size() / (static_cast<size_t>(shape[0]) * channels);
-    std::vector<float> count(channels, 0.0F);
-    for (const size_t c : map) count[c] += 1;
+    const auto copies = static_cast<float>(map.size() / channels);
     std::vector<float> shared;
     for (size_t o = 0; o < static_cast<size_t>(shape[0]); ++o) {
       for (const size_t c : map) {
-        for (size_t k = 0; k < kernel; ++k) shared.push_back(weights[(o * channels + c) * kernel + k] / count[c]);
+        for (size_t k = 0; k < kernel; ++k) shared.push_back(weights[(o * channels + c) * kernel + k] / copies);
       }
     }
     shape[1] = static_cast<int64_t>(map.size());
@@ -305,11 +286,11 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
     XRUN_ASSIGN_OR_RETURN(const double loss, trial.Loss(rounded));
     losses.push_back(std::max(0.0, loss));
   }
-  const auto cost = [&](const CopyCandidate& candidate, int copies) {
+  const auto cost = [&](const CopyCandidate& candidate, int times) {
     double sum = 0;
-    for (const NodeId n : candidate.convs) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, copies);
-    for (const NodeId n : candidate.depthwise) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, copies);
-    for (const NodeId n : candidate.readers) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], copies, 1);
+    for (const NodeId n : candidate.convs) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, times);
+    for (const NodeId n : candidate.depthwise) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, times);
+    for (const NodeId n : candidate.readers) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], times, 1);
     return sum;
   };
   double room = 0;
@@ -364,9 +345,7 @@ void ShiftCopies(Graph& graph, const CopyShifts& shifts, const ActivationParams&
     for (size_t c = 0; c < bias.size(); ++c) {
       bias[c] += static_cast<float>(it->second[c] * static_cast<double>(quant->scale[0]));
     }
-    const auto* bytes = reinterpret_cast<const uint8_t*>(bias.data());
-    graph.at(node.inputs[2]).constant =
-        std::make_shared<const std::vector<uint8_t>>(bytes, bytes + bias.size() * sizeof(float));
+    graph.at(node.inputs[2]).constant = CopyBytes(bias.data(), bias.size() * sizeof(float));
   }
 }
 

@@ -2,7 +2,6 @@
 #define XRUN_COMPILER_QUANTIZE_COPY_CHANNELS_H_
 
 #include <map>
-#include <string>
 #include <vector>
 
 #include "compiler/graph.h"

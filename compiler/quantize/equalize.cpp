@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/quantize/float_constants.h"
 #include "compiler/quantize/quantize_weights.h"
 
 namespace xrun::compiler {
@@ -182,22 +183,16 @@ class Equalizer {
   ValueId Rewritten(ValueId id, const std::vector<float>& data) {
     Value value = at(id);
     value.name = graph_.UniqueName(value.name + ".equalized");
-    const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
-    value.constant = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + data.size() * sizeof(float));
+    value.constant = CopyBytes(data.data(), data.size() * sizeof(float));
     readers_.emplace_back();
     return graph_.AddValue(std::move(value));
-  }
-
-  std::vector<float> Copy(ValueId id) const {
-    const float* data = at(id).data<float>();
-    return {data, data + Elements(at(id).shape)};
   }
 
   /// Output channel c becomes 1 / factors[c] of itself.
   void ScaleRows(Node& node, const std::vector<double>& factors) {
     for (size_t i = 1; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNone) continue;
-      std::vector<float> data = Copy(node.inputs[i]);
+      std::vector<float> data = Floats(graph_, node.inputs[i]);
       const size_t inner = data.size() / factors.size();
       for (size_t k = 0; k < data.size(); ++k) {
         data[k] = static_cast<float>(static_cast<double>(data[k]) / factors[k / inner]);
@@ -210,7 +205,7 @@ class Equalizer {
     const Shape shape = at(product.inputs[1]).shape;
     const int64_t groups = product.op == Op::kConv ? product.as<ConvAttrs>().groups : 1;
     const int64_t inputs = shape[1], kernel = Elements(shape) / (shape[0] * inputs), rows = shape[0] / groups;
-    std::vector<float> data = Copy(product.inputs[1]);
+    std::vector<float> data = Floats(graph_, product.inputs[1]);
     for (int64_t o = 0; o < shape[0]; ++o) {
       for (int64_t c = 0; c < inputs; ++c) {
         const double factor = factors[static_cast<size_t>(o / rows * inputs + c)];
@@ -369,23 +364,14 @@ class Splitter {
     return graph_.AddValue(std::move(value));
   }
 
-  ValueId Rows(ValueId id, const std::vector<size_t>& rows, const std::string& suffix) {
-    if (id == kNone) return kNone;
-    Shape shape = graph_.at(id).shape;
-    const auto size = static_cast<size_t>(Elements(shape) / shape[0]);
-    const float* data = graph_.at(id).data<float>();
-    std::vector<float> picked;
-    for (const size_t r : rows) picked.insert(picked.end(), data + r * size, data + (r + 1) * size);
-    shape[0] = static_cast<int64_t>(rows.size());
-    return graph_.AddConstant(graph_.UniqueName(graph_.at(id).name + suffix), DType::kFloat32, shape, picked.data());
-  }
-
   /// The convolution and its function for some of the channels.
   ValueId AddPart(const Node& conv, const Node& function, const std::vector<size_t>& channels,
                   const std::string& suffix) {
     Node product = conv;
     product.name += suffix;
-    for (size_t i = 1; i < conv.inputs.size(); ++i) product.inputs[i] = Rows(conv.inputs[i], channels, suffix);
+    for (size_t i = 1; i < conv.inputs.size(); ++i) {
+      if (conv.inputs[i] != kNone) product.inputs[i] = PickRows(graph_, conv.inputs[i], channels, suffix);
+    }
     product.outputs = {Like(conv.outputs[0], suffix, channels.size())};
     Node applied = function;
     applied.name += suffix;

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "compiler/quantize/float_constants.h"
 #include "compiler/quantize/quantize_weights.h"
 #include "compiler/quantize/round_weights.h"
 #include "compiler/quantize/select.h"
@@ -13,11 +14,6 @@ namespace xrun::compiler {
 namespace {
 
 bool IsMatrixOp(Op op) { return op == Op::kConv || op == Op::kConvTranspose || op == Op::kFullyConnected; }
-
-ConstantData Bytes(const void* data, size_t size) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  return std::make_shared<const std::vector<uint8_t>>(bytes, bytes + size);
-}
 
 /// Volatile, since g++ 12 at -O2 drops the conversions of two neighbours to float and back (its SLP vectorizer).
 double RoundToFloat(double x) {
@@ -112,7 +108,7 @@ class Builder {
     value.dtype = DType::kInt8;
     value.shape = from.shape;
     value.quant = constant.params;
-    value.constant = Bytes(constant.data.data(), constant.data.size());
+    value.constant = CopyBytes(constant.data.data(), constant.data.size());
     return int8_[static_cast<size_t>(id)] = to_.AddValue(std::move(value));
   }
 
@@ -168,7 +164,7 @@ class Builder {
     weights.dtype = DType::kInt8;
     weights.shape = from_.at(from.inputs[1]).shape;
     weights.quant = QuantParams{scales, std::vector<int32_t>(scales.size(), 0), layout.axis};
-    weights.constant = Bytes(data.data(), data.size());
+    weights.constant = CopyBytes(data.data(), data.size());
     node.inputs[1] = to_.AddValue(std::move(weights));
     const bool biased = from.inputs.size() > 2 && from.inputs[2] != kNone;
     std::vector<double> corrections;
@@ -186,7 +182,7 @@ class Builder {
     for (size_t m = 0; m < integers.size(); ++m) {
       bias.quant->scale.push_back(BiasScale(input_scale, scales[m % scales.size()]));
     }
-    bias.constant = Bytes(integers.data(), integers.size() * sizeof(int32_t));
+    bias.constant = CopyBytes(integers.data(), integers.size() * sizeof(int32_t));
     node.inputs.resize(3);
     node.inputs[2] = to_.AddValue(std::move(bias));
     return {};

@@ -1,6 +1,7 @@
 #ifndef XRUN_COMPILER_QUANTIZE_ROUNDING_TRIAL_H_
 #define XRUN_COMPILER_QUANTIZE_ROUNDING_TRIAL_H_
 
+#include <optional>
 #include <span>
 #include <vector>
 

@@ -7,6 +7,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/choose_range.cpp
   ${CMAKE_CURRENT_LIST_DIR}/copy_channels.cpp
   ${CMAKE_CURRENT_LIST_DIR}/equalize.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/float_constants.cpp
   ${CMAKE_CURRENT_LIST_DIR}/input_moments.cpp
   ${CMAKE_CURRENT_LIST_DIR}/parameters.cpp
   ${CMAKE_CURRENT_LIST_DIR}/qdq_export.cpp

@@ -123,6 +123,24 @@ TEST(CopyChannels, TakesWhatSplitByReachMade) {
   ExpectNear(want, Output(graph, input));
 }
 
+TEST(CopyChannels, FollowsEveryBranchOfAConcatOnce) {
+  GraphMaker make;
+  const ValueId y = make.Conv(make.Input(kInput), 8, 3);
+  const ValueId a = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kHardSwish, 0, 0}}}, {y});
+  const ValueId b = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kNeg, 0, 0}}}, {y});
+  make.graph.outputs = {make.Conv(make.Add(Op::kConcat, AxisAttrs{1}, {a, b}), 5, 1)};
+  Graph& graph = make.graph;
+  const std::vector<float> input = Noise(kInput), want = Output(graph, input);
+  const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+  ASSERT_EQ(candidates.size(), 1u);
+  EXPECT_EQ(candidates[0].convs.size(), 1u);
+  EXPECT_EQ(candidates[0].values.size(), 4u);
+  EXPECT_EQ(candidates[0].readers.size(), 1u);
+  CopyChannels(graph, candidates, {2});
+  ASSERT_TRUE(Verify(graph).ok());
+  ExpectNear(want, Output(graph, input));
+}
+
 TEST(CopyChannels, NotWhereSomethingElseReads) {
   for (const bool output : {false, true}) {
     GraphMaker make;
