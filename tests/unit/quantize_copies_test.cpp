@@ -130,7 +130,7 @@ TEST(CopyChannels, FollowsEveryBranchOfAConcatOnce) {
   const ValueId b = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kNeg, 0, 0}}}, {y});
   make.graph.outputs = {make.Conv(make.Add(Op::kConcat, AxisAttrs{1}, {a, b}), 5, 1)};
   Graph& graph = make.graph;
-  const std::vector<float> input = Noise(kInput), want = Output(graph, input);
+  const std::vector<float> input = Noise(kInput, 1), want = Output(graph, input);
   const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
   ASSERT_EQ(candidates.size(), 1u);
   EXPECT_EQ(candidates[0].convs.size(), 1u);
