@@ -11,6 +11,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/plan.h"
 #include "compiler/split_batch.h"
+#include "compiler/stack_samples.h"
 #include "compiler/stagger.h"
 #include "compiler/tokens_to_planes.h"
 
@@ -79,6 +80,9 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
 /// tensors go through DRAM instead.
 Result<ScheduledPartition> SchedulePartition(const Partition& partition, const CompileOptions& options,
                                              WeightImage* weights, std::vector<TileReport>* tiles) {
+  if (const auto stack = StackSamples(partition)) {
+    if (auto planned = SchedulePlanned(*stack, options, weights, tiles)) return std::move(*planned);
+  }
   if (auto planned = SchedulePlanned(partition, options, weights, tiles)) return std::move(*planned);
   const uint64_t weight_bytes = weights->size();
   const bool wish = options.optimization >= 1 && options.tiling.keep_on_chip && !options.debug_tensors;
@@ -218,7 +222,7 @@ Result<Program> Compile(const Graph& quantized, const CompileOptions& options) {
   });
   XRUN_ASSIGN_OR_RETURN(Program program,
                         BuildProgram(graph, model, std::move(partitions), std::move(weights), options.config));
-  if (Status s = Verify(program); !s.ok() && !getenv("XRUN_NOVERIFY")) {
+  if (Status s = Verify(program); !s.ok()) {
     Failure failure = std::move(s).failure();
     failure.message = "internal: the compiled program does not verify: " + failure.message;
     failure.hint = "this is a bug of the compiler; please report it with the model";

@@ -122,8 +122,40 @@ Box Emitter::InRoot(const OverlayTensor& t, Box box) {
   return box;
 }
 
+namespace {
+
+/// Calls `transfer` for each sample of a stack that has places of its own in DRAM: the sample, the box's part of it, and
+/// where that lies on chip.
+template <typename Transfer>
+void ForEachSample(const OverlayTensor& stack, const Box& box, const View& view, const Transfer& transfer) {
+  OverlayTensor sample = stack;
+  sample.samples = 1;
+  sample.places.clear();
+  sample.height = stack.sample_height();
+  for (uint32_t s = 0; s < stack.samples; ++s) {
+    const uint32_t begin = std::max(box.y0, s * sample.height), end = std::min(box.y0 + box.yn, (s + 1) * sample.height);
+    if (begin >= end) continue;
+    sample.base = stack.places[s].base;
+    sample.offset = stack.places[s].offset;
+    Box part = box;
+    part.y0 = begin - s * sample.height;
+    part.yn = end - begin;
+    View at = view;
+    at.addr += (begin - box.y0) * view.row_pitch;
+    transfer(sample, part, at);
+  }
+}
+
+}  // namespace
+
 void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& view) {
   if (box.words() == 0) return;
+  if (!root.places.empty()) {
+    ForEachSample(root, box, view, [&](const auto& sample, const Box& part, const View& at) {
+      EmitLoad(sample, part, at);
+    });
+    return;
+  }
   if (root.packed) {
     EmitPacked(root, box, view);
     return;
@@ -154,6 +186,12 @@ void Emitter::EmitPacked(const OverlayTensor& t, const Box& box, const View& vie
 }
 
 void Emitter::EmitSave(const OverlayTensor& root, const Box& box, const View& view) {
+  if (!root.places.empty()) {
+    ForEachSample(root, box, view, [&](const auto& sample, const Box& part, const View& at) {
+      EmitSave(sample, part, at);
+    });
+    return;
+  }
   Emit(kSave, MakeTransfer<Save>(root, box, view, config.channels));
 }
 

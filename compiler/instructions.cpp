@@ -102,7 +102,7 @@ Pool PoolOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& ou
   p.shift = Multiplier::kMinShift;
   p.requantize = !layer.average && layer.requantize ? 1 : 0;
   if (p.average != 0 || p.requantize != 0) {
-    const int64_t taps = CountedTaps(layer, 0, in.height, 0) * CountedTaps(layer, 1, in.width, 0);
+    const int64_t taps = CountedTaps(layer, 0, in.sample_height(), 0) * CountedTaps(layer, 1, in.width, 0);
     const Multiplier& m = layer.pool_multipliers[layer.average ? static_cast<size_t>(taps - 1) : 0];
     p.m = m.m;
     p.shift = m.shift;
@@ -123,7 +123,8 @@ Elementwise ElementwiseOf(const Layer& layer, const OverlayTensor& a, const Over
   e.a_zero = a.zero_point;
   bool b_whole = true;
   if (b != nullptr) {
-    const bool one_row = b->height == 1 && out.height != 1, one_column = b->width == 1 && out.width != 1;
+    const bool one_row = b->sample_height() == 1 && (b->samples == 1 ? out.height : out.sample_height()) != 1;
+    const bool one_column = b->width == 1 && out.width != 1;
     const bool one_channel = b->channels == 1 && out.channels != 1;
     b_whole = !one_row && !one_column && !one_channel;
     e.b = work.b.addr;

@@ -31,6 +31,16 @@ struct OverlayTensor {
   uint64_t offset = 0;
   const int8_t* constant = nullptr;  ///< row-major [C][H][W] of a constant operand (then base is kBaseWeights)
 
+  /// A stack of samples (stack_samples.h), one below the other: `height` is that of all. One that crosses the
+  /// partition's border has each sample at a place of its own in DRAM; `base` and `offset` are those of the first.
+  uint32_t samples = 1;
+  struct Place {
+    uint8_t base = kBaseWorkspace;
+    uint64_t offset = 0;
+  };
+  std::vector<Place> places;
+  uint32_t sample_height() const { return height / samples; }
+
   /// Physical channel of each logical one; empty: the same. Physical channels without a logical one hold defined values
   /// that nobody may depend on. This is how Concat and Slice of channels cost nothing.
   std::vector<uint32_t> channel_map;
@@ -48,6 +58,7 @@ struct OverlayTensor {
   struct Packed {
     uint32_t channels = 0, taps = 0, all_taps = 0, stride = 1, in_cols = 0;
     int32_t left = 0;
+    bool operator==(const Packed&) const = default;
   };
   std::optional<Packed> packed;
 
@@ -79,8 +90,10 @@ struct OutputStage {
     int32_t m_main = 0, m_res = 0;
     uint32_t shift = 0;
     int32_t main_zero = 0, res_zero = 0, zero_point = 0, clamp_lo = -128, clamp_hi = 127;
+    bool operator==(const Residual&) const = default;
   };
   std::optional<Residual> residual;  ///< Conv only
+  bool operator==(const OutputStage&) const = default;
 };
 
 /// Per output channel, as the parameter record holds it.
@@ -89,6 +102,7 @@ struct ChannelParams {
   Multiplier multiplier;
   Multiplier negative;  ///< used when Layer::prelu
   int32_t weight_zero = 0;
+  bool operator==(const ChannelParams&) const = default;
 };
 
 /// One of the convolutions that make up a layer whose output pixels do not all have the same window: transposed
@@ -103,6 +117,7 @@ struct ConvPhase {
   std::vector<int8_t> weights;  ///< as Layer::weights
   std::vector<int32_t> source;  ///< as Layer::source
   std::vector<ChannelParams> params;
+  bool operator==(const ConvPhase&) const = default;
 };
 
 enum class LayerKind : uint8_t { kConv, kDepthwise, kPool, kElementwise, kMatMul };
@@ -150,6 +165,7 @@ struct Layer {
   bool transposed = false;
 
   OutputStage out;
+  bool operator==(const Layer&) const = default;
 };
 
 /// A maximal set of layers executed by one launch.

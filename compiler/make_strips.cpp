@@ -190,7 +190,7 @@ class Maker {
     const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
     if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
     // A part of the kernel's rows must lie inside the tensor somewhere, for every strip.
-    const bool inside = layer.pad_top == 0 && in.height >= (layer.kernel_h - 1) * layer.dilation_h + 1;
+    const bool inside = layer.pad_top == 0 && in.sample_height() >= (layer.kernel_h - 1) * layer.dilation_h + 1;
     const uint32_t row = layer.kernel_w * groups;
     if (row <= most && inside) return {std::max(1U, most / row), groups};
     if (row <= most) return whole;
@@ -454,33 +454,46 @@ class Maker {
   uint64_t LayerCycles(const Strips::Work& w, uint32_t strip) const {
     const Layer& layer = LayerOf(w);
     const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
-    const RowWork work = WorkOf(c_, s_, w, strip);
+    const std::vector<RowWork> works = WorkOf(c_, s_, w, strip);
     const uint32_t chunk = s_.chunk_groups[static_cast<size_t>(&w - s_.works.data())];
     const uint32_t banks = c_.config.banks();
-    const std::vector<uint32_t> key = {static_cast<uint32_t>(w.layer),
-                                       work.yn,
-                                       work.rows.count,
-                                       static_cast<uint32_t>(work.rows.pad),
-                                       work.src.row_pitch,
-                                       work.src.plane_pitch % banks,
-                                       work.src.addr % banks,
-                                       work.dst.row_pitch,
-                                       work.dst.plane_pitch % banks,
-                                       work.dst.addr % banks,
-                                       work.res.row_pitch,
-                                       work.res.plane_pitch % banks,
-                                       work.res.addr % banks,
-                                       chunk};
-    const auto one = [&](const std::function<Instruction()>& make) { return c_.Cycles(key, make); };
+    const auto key_of = [&](const RowWork& work) {
+      return std::vector<uint32_t>{static_cast<uint32_t>(w.layer),
+                                   work.yn,
+                                   work.rows.count,
+                                   static_cast<uint32_t>(work.rows.pad),
+                                   work.src.row_pitch,
+                                   work.src.plane_pitch % banks,
+                                   work.src.addr % banks,
+                                   work.dst.row_pitch,
+                                   work.dst.plane_pitch % banks,
+                                   work.dst.addr % banks,
+                                   work.res.row_pitch,
+                                   work.res.plane_pitch % banks,
+                                   work.res.addr % banks,
+                                   chunk};
+    };
+    const auto all = [&](const std::function<Instruction(const RowWork&)>& make) {
+      uint64_t cycles = 0;
+      for (const RowWork& work : works) {
+        cycles += c_.Cycles(key_of(work), [&]() -> Instruction { return make(work); });
+      }
+      return cycles;
+    };
     switch (layer.kind) {
       case LayerKind::kConv: {
         // All pieces at once: chunks and parts follow from the key.
+        std::vector<uint32_t> key;
+        for (const RowWork& work : works) {
+          const std::vector<uint32_t> stretch = key_of(work);
+          key.insert(key.end(), stretch.begin(), stretch.end());
+        }
         const auto known = conv_cycles_.find(key);
         if (known != conv_cycles_.end()) return known->second;
         uint64_t cycles = 0;
         for (const ConvPiece& piece : ConvPieces(c_, s_, static_cast<size_t>(&w - s_.works.data()), strip)) {
           std::vector<uint32_t> part_key = key;
-          for (const uint32_t x : {piece.part.ogn, piece.part.ign, piece.part.khn, piece.conv.in_h, piece.conv.keep,
+          for (const uint32_t x : {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign, piece.part.khn, piece.conv.in_h, piece.conv.keep,
                                    piece.conv.src % banks, piece.conv.dst % banks}) {
             part_key.push_back(x);
           }
@@ -490,11 +503,11 @@ class Maker {
         return cycles;
       }
       case LayerKind::kDepthwise:
-        return one([&]() -> Instruction { return DepthwiseOf(layer, in, out, work); });
+        return all([&](const RowWork& work) -> Instruction { return DepthwiseOf(layer, in, out, work); });
       case LayerKind::kPool:
-        return one([&]() -> Instruction { return PoolOf(layer, in, out, work); });
+        return all([&](const RowWork& work) -> Instruction { return PoolOf(layer, in, out, work); });
       case LayerKind::kElementwise:
-        return one([&]() -> Instruction {
+        return all([&](const RowWork& work) -> Instruction {
           return ElementwiseOf(layer, in, layer.input_b == kNone ? nullptr : &c_.tensor(layer.input_b), out, work);
         });
       case LayerKind::kMatMul:

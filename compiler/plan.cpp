@@ -184,7 +184,10 @@ class Search {
         }
       }
     }
-    if (best.strips == nullptr && j == i + 1 && used + words / 4 <= words) best.cycles = AloneCycles(i, on_chip);
+    const bool stack = c_.tensor(c_.partition.layers[static_cast<size_t>(i)].output).samples > 1;
+    if (best.strips == nullptr && j == i + 1 && !stack && used + words / 4 <= words) {
+      best.cycles = AloneCycles(i, on_chip);
+    }
     return cache_.choices.emplace(key, std::move(best)).first->second;
   }
 

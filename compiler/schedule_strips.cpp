@@ -106,13 +106,21 @@ class StripEmitter {
   void EmitLayer(size_t i, uint32_t strip) {
     const Strips::Work& w = s_.works[i];
     const Layer& layer = LayerAt(i);
-    const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
-    RowWork work = WorkOf(c_, s_, w, strip);
+    const OverlayTensor& out = e_.tensor(layer.output);
     e_.SetLayer(w.layer);
+    if (layer.kind == LayerKind::kConv) {
+      EmitConv(i, strip);
+      return;
+    }
+    const std::vector<RowWork> works = WorkOf(c_, s_, w, strip);
+    for (const RowWork& work : works) EmitVector(i, work);
+    SaveRows(i, strip, works.front().dst, 0, out.groups);
+  }
+
+  void EmitVector(size_t i, const RowWork& work) {
+    const Layer& layer = LayerAt(i);
+    const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
     switch (layer.kind) {
-      case LayerKind::kConv:
-        EmitConv(i, strip);
-        break;
       case LayerKind::kDepthwise: {
         Depthwise d = DepthwiseOf(layer, in, out, work);
         d.params = params_[i];
@@ -132,33 +140,32 @@ class StripEmitter {
         e_.Emit(kVector, x);
         break;
       }
+      case LayerKind::kConv:
       case LayerKind::kMatMul:
-        assert(false && "never part of strips");
+        assert(false && "not the vector engine's");
     }
-    if (layer.kind != LayerKind::kConv || !s_.stream) SaveRows(layer, work, 0, out.groups);
   }
 
   void EmitConv(size_t i, uint32_t strip) {
     const std::vector<uint32_t>& done = s_.works[i].done;
+    int32_t segment = segments_[i];
     for (const ConvPiece& piece : ConvPieces(c_, s_, i, strip)) {
-      if (!s_.stream) {
-        e_.Emit(kConv, piece.conv, segments_[i], done[strip] == done.back());
-        continue;
-      }
-      const int32_t segment = LoadWeightsOf(i, piece.part);
-      e_.Emit(kConv, piece.conv, segment, true);
-      if (piece.part.last) SaveRows(LayerAt(i), piece.work, piece.part.og0, piece.part.ogn);
+      if (s_.stream && piece.first_reader) segment = LoadWeightsOf(i, piece.part);
+      e_.Emit(kConv, piece.conv, segment, piece.last_reader && (s_.stream || done[strip] == done.back()));
+      if (piece.chunk_done) SaveRows(i, strip, piece.dst, piece.part.og0, piece.part.ogn);
     }
   }
 
-  /// Into DRAM, where the result has a place there. `work.dst` is group `og0`'s.
-  void SaveRows(const Layer& layer, const RowWork& work, uint32_t og0, uint32_t ogn) {
+  /// What a strip made of some output groups into DRAM, where the result has a place there.
+  void SaveRows(size_t i, uint32_t strip, const View& from, uint32_t og0, uint32_t ogn) {
+    const Layer& layer = LayerAt(i);
+    const Strips::Work& w = s_.works[i];
     const OverlayTensor& t = e_.tensor(layer.output);
     const int32_t root_index = c_.Root(layer.output);
     const OverlayTensor& root = e_.tensor(root_index);
     const Strips::Buffer* b = s_.Find(root_index);
     if (b != nullptr ? !b->saves : root.base == kBaseWorkspace) return;
-    e_.EmitSave(root, {t.group0 + og0, ogn, work.y0, work.yn, 0, root.width}, work.dst);
+    e_.EmitSave(root, {t.group0 + og0, ogn, w.First(strip), w.Rows(strip), 0, root.width}, from);
   }
 
   Emitter& e_;

@@ -112,7 +112,7 @@ StripLayer StripContext::Describe(const Layer& layer) const {
           }
           return CountedTaps(layer, axis, size, 0);
         };
-        if (taps(0, in.height, out.height) * taps(1, in.width, out.width) == 0) return s;
+        if (taps(0, in.sample_height(), out.sample_height()) * taps(1, in.width, out.width) == 0) return s;
       }
       s.table_rows = layer.out.table ? config.vector_table_rows() : 0;
       s.vector_rows = s.table_rows;
@@ -127,6 +127,10 @@ StripLayer StripContext::Describe(const Layer& layer) const {
       return s;
     case LayerKind::kElementwise: {
       if (in.height != out.height || in.width != out.width) return s;
+      if (layer.input_b != kNone && out.samples > 1) {
+        const OverlayTensor& b = tensor(layer.input_b);
+        s.seamless = b.samples == 1 || b.height == out.height;
+      }
       s.table_rows = s.vector_rows = layer.out.table ? config.vector_table_rows() : 0;
       s.weight_bytes = s.vector_rows * cp;
       break;
@@ -137,25 +141,59 @@ StripLayer StripContext::Describe(const Layer& layer) const {
     const InputSpan cols =
         MakeInputSpan(0, out.width, 0, layer.kernel_w, layer.stride_w, layer.dilation_w, layer.pad_left, in.width);
     if (cols.count == 0) return s;
-    for (uint32_t y = 0; y < out.height; ++y) {
-      if (MakeInputSpan(y, 1, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, in.height).count ==
-          0) {
+    for (uint32_t y = 0; y < out.sample_height(); ++y) {
+      if (MakeInputSpan(y, 1, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, in.sample_height())
+              .count == 0) {
         return s;
       }
     }
+    s.seamless = out.samples == 1 || (layer.pad_top == 0 && in.sample_height() == layer.stride_h * out.sample_height() &&
+                                      (layer.kernel_h - 1) * layer.dilation_h + 1 <= layer.stride_h);
   }
   s.simple = true;
   return s;
 }
 
+InputSpan StripContext::KernelRows(int32_t index, uint32_t y0, uint32_t yn, uint32_t kh0, uint32_t khn) const {
+  const Layer& layer = partition.layers[static_cast<size_t>(index)];
+  const OverlayTensor &in = tensor(layer.input), &out = tensor(layer.output);
+  const bool seamless = layers[static_cast<size_t>(index)].seamless;
+  const uint32_t sample = seamless ? 0 : y0 / out.sample_height();
+  InputSpan rows = MakeInputSpan(y0 - sample * out.sample_height(), yn, kh0, khn, layer.stride_h, layer.dilation_h,
+                                 layer.pad_top, seamless ? in.height : in.sample_height());
+  rows.first += sample * in.sample_height();
+  return rows;
+}
+
 InputSpan StripContext::Rows(int32_t index, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const {
   const Layer& layer = partition.layers[static_cast<size_t>(index)];
-  const OverlayTensor& t = tensor(operand.tensor);
+  const OverlayTensor &t = tensor(operand.tensor), &out = tensor(layer.output);
   if (operand.role == StripLayer::Operand::kMain && layer.kind != LayerKind::kElementwise) {
-    return MakeInputSpan(y0, yn, 0, layer.kernel_h, layer.stride_h, layer.dilation_h, layer.pad_top, t.height);
+    const auto stretches = Stretches(index, y0, yn);
+    InputSpan rows = KernelRows(index, stretches.front().first, stretches.front().second, 0, layer.kernel_h);
+    const InputSpan last = KernelRows(index, stretches.back().first, stretches.back().second, 0, layer.kernel_h);
+    rows.count = last.first + last.count - rows.first;
+    return rows;
+  }
+  if (operand.role == StripLayer::Operand::kSecond && t.sample_height() == 1 && out.sample_height() != 1) {
+    if (t.samples == 1) return {0, 1, 0};
+    const uint32_t first = y0 / out.sample_height();
+    return {first, (y0 + yn - 1) / out.sample_height() - first + 1, 0};
   }
   if (operand.role == StripLayer::Operand::kSecond && t.height == 1) return {0, 1, 0};
   return {y0, yn, 0};
+}
+
+std::vector<std::pair<uint32_t, uint32_t>> StripContext::Stretches(int32_t index, uint32_t y0, uint32_t yn) const {
+  if (layers[static_cast<size_t>(index)].seamless) return {{y0, yn}};
+  const uint32_t height = tensor(partition.layers[static_cast<size_t>(index)].output).sample_height();
+  std::vector<std::pair<uint32_t, uint32_t>> stretches;
+  for (uint32_t y = y0; y < y0 + yn;) {
+    const uint32_t n = std::min(y0 + yn, (y / height + 1) * height) - y;
+    stretches.emplace_back(y, n);
+    y += n;
+  }
+  return stretches;
 }
 
 uint64_t StripContext::Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const {
@@ -187,33 +225,38 @@ View ViewOf(const StripContext& context, const Strips& strips, int32_t index, ui
   return {base + t.group0 * plane + row * owner.width, owner.width, plane};
 }
 
-RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip) {
+std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work,
+                            uint32_t strip) {
   const Layer& layer = context.partition.layers[static_cast<size_t>(work.layer)];
   const StripLayer& info = context.layers[static_cast<size_t>(work.layer)];
-  RowWork w;
-  w.y0 = work.First(strip);
-  w.yn = work.Rows(strip);
-  for (const StripLayer::Operand& operand : info.operands) {
-    const InputSpan rows = context.Rows(work.layer, operand, w.y0, w.yn);
-    const View view = ViewOf(context, strips, operand.tensor, strip, rows.first);
-    switch (operand.role) {
-      case StripLayer::Operand::kMain:
-        w.rows = rows;
-        w.src = view;
-        w.src.addr += info.in_group0 * view.plane_pitch;
-        break;
-      case StripLayer::Operand::kSecond:
-        w.b = view;
-        break;
-      case StripLayer::Operand::kResidual:
-        w.res = view;
-        break;
+  std::vector<RowWork> works;
+  for (const auto& [y0, yn] : context.Stretches(work.layer, work.First(strip), work.Rows(strip))) {
+    RowWork w;
+    w.y0 = y0;
+    w.yn = yn;
+    for (const StripLayer::Operand& operand : info.operands) {
+      const InputSpan rows = context.Rows(work.layer, operand, w.y0, w.yn);
+      const View view = ViewOf(context, strips, operand.tensor, strip, rows.first);
+      switch (operand.role) {
+        case StripLayer::Operand::kMain:
+          w.rows = rows;
+          w.src = view;
+          w.src.addr += info.in_group0 * view.plane_pitch;
+          break;
+        case StripLayer::Operand::kSecond:
+          w.b = view;
+          break;
+        case StripLayer::Operand::kResidual:
+          w.res = view;
+          break;
+      }
     }
+    w.dst = ViewOf(context, strips, layer.output, strip, w.y0);
+    w.in_groups = info.in_groups;
+    w.out_groups = context.tensor(layer.output).groups;
+    works.push_back(w);
   }
-  w.dst = ViewOf(context, strips, layer.output, strip, w.y0);
-  w.in_groups = info.in_groups;
-  w.out_groups = context.tensor(layer.output).groups;
-  return w;
+  return works;
 }
 
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t index, uint32_t strip) {
@@ -221,28 +264,37 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
   const Layer& layer = context.partition.layers[static_cast<size_t>(work.layer)];
   const OverlayTensor &in = context.tensor(layer.input), &out = context.tensor(layer.output);
   const StripLayer& info = context.layers[static_cast<size_t>(work.layer)];
-  const RowWork whole = WorkOf(context, strips, work, strip);
+  const std::vector<RowWork> stretches = WorkOf(context, strips, work, strip);
   const auto [kernel_rows, in_groups] = strips.sum_parts[index];
+  const bool in_parts = kernel_rows < layer.kernel_h || in_groups < info.in_groups;
   std::vector<ConvPiece> pieces;
   for (const auto& [og0, ogn] : Split(out.groups, strips.chunk_groups[index])) {
-    RowWork chunk = whole;
-    chunk.out_groups = ogn;
-    chunk.dst.addr += og0 * chunk.dst.plane_pitch;
-    chunk.res.addr += og0 * chunk.res.plane_pitch;
-    for (const auto& [kh0, khn] : Split(layer.kernel_h, kernel_rows)) {
-      for (const auto& [ig0, ign] : Split(info.in_groups, in_groups)) {
-        const bool first = kh0 == 0 && ig0 == 0;
-        const bool last = kh0 + khn == layer.kernel_h && ig0 + ign == info.in_groups;
-        RowWork part = chunk;
-        part.rows =
-            MakeInputSpan(whole.y0, whole.yn, kh0, khn, layer.stride_h, layer.dilation_h, layer.pad_top, in.height);
-        part.src.addr += ig0 * part.src.plane_pitch + (part.rows.first - whole.rows.first) * part.src.row_pitch;
-        part.in_groups = ign;
-        Conv c = ConvOf(layer, in, out, part);
-        c.kernel_h = khn;
-        c.accumulate = first ? 0 : 1;
-        if (!last) SetKeep(&c);
-        pieces.push_back({{og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, chunk});
+    for (const RowWork& stretch : stretches) {
+      const bool first_stretch = &stretch == &stretches.front(), last_stretch = &stretch == &stretches.back();
+      RowWork chunk = stretch;
+      chunk.out_groups = ogn;
+      chunk.dst.addr += og0 * chunk.dst.plane_pitch;
+      chunk.res.addr += og0 * chunk.res.plane_pitch;
+      for (const auto& [kh0, khn] : Split(layer.kernel_h, kernel_rows)) {
+        for (const auto& [ig0, ign] : Split(info.in_groups, in_groups)) {
+          const bool first = kh0 == 0 && ig0 == 0;
+          const bool last = kh0 + khn == layer.kernel_h && ig0 + ign == info.in_groups;
+          RowWork part = chunk;
+          part.rows = context.KernelRows(work.layer, stretch.y0, stretch.yn, kh0, khn);
+          part.src.addr += ig0 * part.src.plane_pitch + (part.rows.first - stretch.rows.first) * part.src.row_pitch;
+          part.in_groups = ign;
+          Conv c = ConvOf(layer, in, out, part);
+          c.kernel_h = khn;
+          c.accumulate = first ? 0 : 1;
+          if (!last) SetKeep(&c);
+          ConvPiece piece{{og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, stretches.front().dst};
+          piece.dst.addr += og0 * piece.dst.plane_pitch;
+          // Partial sums are those of one stretch: parts of weights come again for the next.
+          piece.first_reader = in_parts || first_stretch;
+          piece.last_reader = in_parts || last_stretch;
+          piece.chunk_done = last && last_stretch;
+          pieces.push_back(piece);
+        }
       }
     }
   }

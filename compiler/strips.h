@@ -30,6 +30,7 @@ struct StripLayer {
   uint32_t group_rows = 0;                ///< Conv: ring rows of one output group; without the table
   uint32_t table_rows = 0;                ///< in ring or vector memory
   uint32_t vector_rows = 0;               ///< vector memory of the whole layer
+  bool seamless = true;                   ///< whether rows go on over the borders of samples
   uint64_t weight_bytes = 0;
 };
 
@@ -48,6 +49,11 @@ class StripContext {
   int32_t Root(int32_t i) const { return tensor(i).is_view() ? tensor(i).parent : i; }
   /// Input rows that rows [y0, y0 + yn) of a layer's result need of an operand.
   InputSpan Rows(int32_t layer, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const;
+  /// The same of the main operand of a window, for some of the kernel's rows; all within a stretch.
+  InputSpan KernelRows(int32_t layer, uint32_t y0, uint32_t yn, uint32_t kh0, uint32_t khn) const;
+  /// Rows [y0, y0 + yn) of a layer's result in stretches that one instruction can compute: cut where a sample of a stack
+  /// ends, unless rows go on over that border as they do within a sample.
+  std::vector<std::pair<uint32_t, uint32_t>> Stretches(int32_t layer, uint32_t y0, uint32_t yn) const;
   /// Own cycles; memory of what was asked before.
   uint64_t Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const;
 
@@ -121,15 +127,18 @@ uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config);
 /// A tensor operand or result at a strip: the view of its row `row`, its own group 0.
 View ViewOf(const StripContext& context, const Strips& strips, int32_t tensor, uint32_t strip, uint32_t row);
 
-/// The work of one layer event, all groups.
-RowWork WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip);
+/// The work of one layer event, all groups: an instruction's for each stretch of rows.
+std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work,
+                            uint32_t strip);
 
-/// The instructions of a convolution's event: for each chunk of output groups the parts of its sum, the last with the
-/// output stage. Without weights.
+/// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the parts
+/// of its sum, the last with the output stage. Without weights.
 struct ConvPiece {
   ConvPart part;  ///< input groups counted from the first of the operand
   Conv conv;
-  RowWork work;  ///< of the chunk
+  View dst;                                        ///< first row of the event, first group of the chunk
+  bool first_reader = true, last_reader = true;    ///< of a weight segment that comes for the event
+  bool chunk_done = true;
 };
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
 

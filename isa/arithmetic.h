@@ -16,6 +16,9 @@ struct Multiplier {
   static constexpr uint32_t kMaxShift = 55;
   static constexpr uint32_t kMinM = 1U << 23;
   static constexpr uint32_t kMaxM = (1U << 24) - 1;
+  friend constexpr bool operator==(const Multiplier& a, const Multiplier& b) {
+    return a.m == b.m && a.shift == b.shift;
+  }
 };
 
 /// Largest shift of an addition's common multiplier pair.

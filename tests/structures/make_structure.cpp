@@ -11,9 +11,10 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: make_structure NAME OUT.onnx [--seed S]\n"
+    "usage: make_structure NAME[@N] OUT.onnx [--seed S]\n"
     "       make_structure --list\n"
-    "Writes a full-size network structure with random weights and realistic activations. --list names them all.\n";
+    "Writes a full-size network structure with random weights and realistic activations; @N: for N samples at once.\n"
+    "--list names them all.\n";
 
 int Usage(const std::string& problem) {
   std::fprintf(stderr, "make_structure: %s\n%s", problem.c_str(), kUsage);
@@ -51,7 +52,11 @@ int main(int argc, char** argv) {
   const auto* structure = xrun::structures::FindStructure(names[0]);
   if (structure == nullptr) return Usage("there is no structure '" + names[0] + "'; --list names them");
   std::ofstream file(names[1], std::ios::binary);
-  if (!structure->write(seed).SerializeToOstream(&file) || !file.flush()) {
+  onnx::ModelProto model = structure->write(seed);
+  if (const int64_t batch = xrun::structures::BatchOf(names[0]); batch != 1) {
+    xrun::structures::SetBatch(batch, &model);
+  }
+  if (!model.SerializeToOstream(&file) || !file.flush()) {
     std::fprintf(stderr, "make_structure: '%s' cannot be written\n", names[1].c_str());
     return 1;
   }

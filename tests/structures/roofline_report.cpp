@@ -88,12 +88,6 @@ std::string Text(const std::vector<Roofline>& rows) {
   return text;
 }
 
-/// NAME@N: N samples at once.
-int64_t BatchOf(const std::string& name) {
-  const size_t at = name.find('@');
-  return at == std::string::npos ? 1 : std::max(1L, std::strtol(name.c_str() + at + 1, nullptr, 10));
-}
-
 /// A structure's name, or a file with a quantized (QDQ) model.
 Result<compiler::Graph> GraphOf(const std::string& name, uint64_t seed) {
   if (name.find(".onnx") != std::string::npos) {
@@ -101,12 +95,11 @@ Result<compiler::Graph> GraphOf(const std::string& name, uint64_t seed) {
     XRUN_RETURN_IF_ERROR(compiler::Canonicalize(graph));
     return compiler::AbsorbQdq(graph);
   }
-  const std::string structure_name = name.substr(0, name.find('@'));
-  const structures::Structure* structure = structures::FindStructure(structure_name);
+  const structures::Structure* structure = structures::FindStructure(name);
   if (structure == nullptr) {
-    return Failure{"there is no structure '" + structure_name + "'", "make_structure --list names them"};
+    return Failure{"there is no structure '" + name + "'", "make_structure --list names them"};
   }
-  return structures::QuantizedGraph(*structure, seed, BatchOf(name));
+  return structures::QuantizedGraph(*structure, seed, structures::BatchOf(name));
 }
 
 }  // namespace
@@ -136,7 +129,7 @@ int main(int argc, char** argv) {
         XRUN_ASSIGN_OR_RETURN(options.config, FindConfig(arch));
         options.optimization = optimization;
         XRUN_ASSIGN_OR_RETURN(Roofline row, structures::MeasureRoofline(network, graph, options));
-        const auto batch = static_cast<double>(BatchOf(network));
+        const auto batch = static_cast<double>(structures::BatchOf(network));
         for (double* fps : {&row.fps, &row.fps_at_70, &row.fps_at_100, &row.bound_fps}) *fps *= batch;
         list.push_back(ToJson(row));
         rows.push_back(std::move(row));

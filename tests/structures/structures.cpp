@@ -1,5 +1,9 @@
 #include "structures.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
 namespace xrun::structures {
 
 const std::vector<Structure>& Structures() {
@@ -35,10 +39,35 @@ const std::vector<Structure>& Structures() {
 }
 
 const Structure* FindStructure(const std::string& name) {
+  const std::string alone = name.substr(0, name.find('@'));
   for (const Structure& structure : Structures()) {
-    if (structure.name == name) return &structure;
+    if (structure.name == alone) return &structure;
   }
   return nullptr;
+}
+
+int64_t BatchOf(const std::string& name) {
+  const size_t at = name.find('@');
+  return at == std::string::npos ? 1 : std::max(1L, std::strtol(name.c_str() + at + 1, nullptr, 10));
+}
+
+void SetBatch(int64_t batch, onnx::ModelProto* model) {
+  onnx::GraphProto& graph = *model->mutable_graph();
+  graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+  for (auto& output : *graph.mutable_output()) output.mutable_type()->mutable_tensor_type()->clear_shape();
+  graph.clear_value_info();
+  for (const onnx::NodeProto& node : graph.node()) {
+    if (node.op_type() != "Reshape") continue;
+    for (onnx::TensorProto& shape : *graph.mutable_initializer()) {
+      if (shape.name() != node.input(1)) continue;
+      int64_t first = 0;
+      if (shape.int64_data_size() > 0) {
+        if (shape.int64_data(0) == 1) shape.set_int64_data(0, batch);
+      } else if (std::memcpy(&first, shape.raw_data().data(), sizeof first); first == 1) {
+        std::memcpy(shape.mutable_raw_data()->data(), &batch, sizeof batch);
+      }
+    }
+  }
 }
 
 }  // namespace xrun::structures

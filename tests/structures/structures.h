@@ -20,8 +20,12 @@ struct Structure {
 };
 
 const std::vector<Structure>& Structures();
-/// nullptr when there is none of that name.
+/// nullptr when there is none of that name; a "@N" at its end is not looked at.
 const Structure* FindStructure(const std::string& name);
+/// Samples a request that a name says: N of "resnet50@N", else 1.
+int64_t BatchOf(const std::string& name);
+/// The same model for `batch` samples at once: its input and the shapes that Reshapes ask for say so.
+void SetBatch(int64_t batch, onnx::ModelProto* model);
 
 // One file a family. Each writes the network as a certain exporter would; its comment says which.
 onnx::ModelProto Resnet18(uint64_t seed);

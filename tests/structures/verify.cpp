@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <set>
 
@@ -88,24 +87,19 @@ std::string CpuNodes(const Program& program) {
 
 namespace {
 
-/// The same model for `batch` samples at once: its input and the shapes that Reshapes ask for say so.
-void SetBatch(int64_t batch, onnx::ModelProto* model) {
-  onnx::GraphProto& graph = *model->mutable_graph();
-  graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
-  for (auto& output : *graph.mutable_output()) output.mutable_type()->mutable_tensor_type()->clear_shape();
-  graph.clear_value_info();
-  for (const onnx::NodeProto& node : graph.node()) {
-    if (node.op_type() != "Reshape") continue;
-    for (onnx::TensorProto& shape : *graph.mutable_initializer()) {
-      if (shape.name() != node.input(1)) continue;
-      int64_t first = 0;
-      if (shape.int64_data_size() > 0) {
-        if (shape.int64_data(0) == 1) shape.set_int64_data(0, batch);
-      } else if (std::memcpy(&first, shape.raw_data().data(), sizeof first); first == 1) {
-        std::memcpy(shape.mutable_raw_data()->data(), &batch, sizeof batch);
-      }
+/// What steps on single samples of a batch give, by the names of compiler/split_batch.cpp.
+void AddSamples(size_t batch, testing::Tensors* tensors) {
+  if (batch == 1) return;
+  testing::Tensors samples;
+  for (const auto& [name, values] : *tensors) {
+    if (values.size() % batch != 0) continue;
+    const auto size = static_cast<std::ptrdiff_t>(values.size() / batch);
+    for (size_t s = 0; s < batch; ++s) {
+      const auto begin = values.begin() + static_cast<std::ptrdiff_t>(s) * size;
+      samples[name + ".sample" + std::to_string(s)].assign(begin, begin + size);
     }
   }
+  tensors->merge(samples);
 }
 
 }  // namespace
@@ -125,10 +119,10 @@ Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed
   return std::move(quantized.graph);
 }
 
-Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
+Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed, int64_t batch) {
   Quantized result;
   Clock clock;
-  XRUN_ASSIGN_OR_RETURN(result.graph, QuantizedGraph(structure, seed));
+  XRUN_ASSIGN_OR_RETURN(result.graph, QuantizedGraph(structure, seed, batch));
   result.quantize_seconds = clock.Lap();
   result.input = Picture(result.graph);
   const testing::Results whole = testing::RunOracle(result.graph, result.input, &result.oracle_error);
@@ -143,6 +137,7 @@ Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed) {
   }
   const std::string collapsed = FindCollapsed(result.want);
   if (!collapsed.empty()) return Failure{collapsed, ""};
+  AddSamples(static_cast<size_t>(batch), &result.want);
   result.oracle_seconds = clock.Lap();
   return result;
 }

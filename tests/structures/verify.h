@@ -18,7 +18,7 @@ struct Quantized {
 };
 /// Generates a structure and quantizes it, with ranges from synthetic pictures.
 Result<compiler::Graph> QuantizedGraph(const Structure& structure, uint64_t seed, int64_t batch = 1);
-Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed);
+Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed, int64_t batch = 1);
 
 /// One configuration's part.
 struct Outcome {

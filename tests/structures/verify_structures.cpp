@@ -16,9 +16,9 @@ using structures::Quantized;
 using structures::Structure;
 
 constexpr const char* kUsage =
-    "usage: verify_structures [NAME...] [--quick] [--arch CONFIG]... [--every-tensor] [--seed S]\n"
+    "usage: verify_structures [NAME[@N]...] [--quick] [--arch CONFIG]... [--every-tensor] [--seed S]\n"
     "Generates, quantizes and compiles each structure (all by default) for B512, B2304, B4096 and K26, runs it in the\n"
-    "simulator and compares with the oracle. --quick: small structures on B4096. --every-tensor: compares every int8\n"
+    "simulator and compares with the oracle. @N: N samples at once. --quick: small structures on B4096. --every-tensor: compares every int8\n"
     "tensor, not just what launches give. Exits 1 when anything fails.\n";
 
 struct Flags {
@@ -80,13 +80,14 @@ void PrintOutcome(const std::string& structure, const std::string& config, const
 }
 
 /// Number of failures.
-int Verify(const Structure& structure, const Flags& flags) {
-  const Result<Quantized> model = structures::QuantizeStructure(structure, flags.seed);
+int Verify(const std::string& structure, const Flags& flags) {
+  const Result<Quantized> model = structures::QuantizeStructure(*structures::FindStructure(structure), flags.seed,
+                                                                structures::BatchOf(structure));
   if (!model.ok()) {
-    PrintFailure(structure.name, "all", model.failure());
+    PrintFailure(structure, "all", model.failure());
     return 1;
   }
-  std::printf("%-20s        seed %llu: generate and quantize %.1f s, oracle %.1f s\n", structure.name.c_str(),
+  std::printf("%-20s        seed %llu: generate and quantize %.1f s, oracle %.1f s\n", structure.c_str(),
               static_cast<unsigned long long>(flags.seed), model->quantize_seconds, model->oracle_seconds);
   std::fflush(stdout);
   int failures = 0;
@@ -95,9 +96,9 @@ int Verify(const Structure& structure, const Flags& flags) {
     if (!config.ok()) Usage(config.failure().ToString());
     const Result<Outcome> outcome = structures::VerifyStructure(*model, *config, flags.every_tensor);
     if (outcome.ok()) {
-      PrintOutcome(structure.name, name, *outcome);
+      PrintOutcome(structure, name, *outcome);
     } else {
-      PrintFailure(structure.name, name, outcome.failure());
+      PrintFailure(structure, name, outcome.failure());
       ++failures;
     }
   }
@@ -112,7 +113,7 @@ int main(int argc, char** argv) {
     if (structures::FindStructure(name) == nullptr) Usage("there is no structure '" + name + "'");
   }
   int failures = 0;
-  for (const std::string& name : flags.names) failures += Verify(*structures::FindStructure(name), flags);
+  for (const std::string& name : flags.names) failures += Verify(name, flags);
   if (failures > 0) std::printf("%d failed\n", failures);
   return failures > 0 ? 1 : 0;
 }
