@@ -22,6 +22,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
   ${CMAKE_CURRENT_LIST_DIR}/macs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/skip_unread_pixels.cpp
   ${CMAKE_CURRENT_LIST_DIR}/split_batch.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stack_samples.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tokens_to_planes.cpp

@@ -41,6 +41,7 @@ class Builder {
     program_.config = config_;
     program_.capabilities = launch::kBaseCapabilities;
     AddNodes();
+    for (const ScheduledPartition& p : partitions) NoteStacks(p.partition);
     BindBorders();
     for (ValueId id : graph_.inputs) program_.inputs.push_back(TensorOf(id));
     for (const LoweredStep& step : model_.steps) {
@@ -75,6 +76,22 @@ class Builder {
         for (size_t i = 1; i < layer.nodes.size(); ++i) {
           program_.nodes[static_cast<size_t>(layer.nodes[i])].reason = OutputStageReason(layer);
         }
+      }
+    }
+  }
+
+  /// Instructions of a stack of samples count as its first sample's nodes', so its work does, too.
+  void NoteStacks(const Partition& partition) {
+    for (const Layer& layer : partition.layers) {
+      const uint32_t samples = partition.tensors[static_cast<size_t>(layer.output)].samples;
+      if (samples == 1) continue;
+      const size_t nodes = layer.nodes.size() / samples;
+      for (size_t i = nodes; i < layer.nodes.size(); ++i) {
+        NodeInfo& first = program_.nodes[static_cast<size_t>(layer.nodes[i % nodes])];
+        NodeInfo& other = program_.nodes[static_cast<size_t>(layer.nodes[i])];
+        first.macs += other.macs;
+        other.macs = 0;
+        other.reason = "int8 operator, in one stack of samples with '" + first.name + "'";
       }
     }
   }

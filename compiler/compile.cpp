@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 #include "compiler/build_program.h"
 #include "compiler/estimate.h"
@@ -10,6 +11,7 @@
 #include "compiler/pack_inputs.h"
 #include "compiler/passes/passes.h"
 #include "compiler/plan.h"
+#include "compiler/skip_unread_pixels.h"
 #include "compiler/split_batch.h"
 #include "compiler/stack_samples.h"
 #include "compiler/stagger.h"
@@ -25,6 +27,26 @@ void Finish(const HardwareConfig& config, ScheduledPartition* result) {
   Synchronize(&result->schedule, config);
 }
 
+/// Tries a plan's schedule with weights that come ahead.
+void ChooseWeightsAhead(const Partition& partition, const HardwareConfig& config, Plan* plan) {
+  double least = std::numeric_limits<double>::infinity();
+  bool best = false;
+  for (const bool ahead : {false, true}) {
+    plan->options.weights_ahead = ahead;
+    WeightImage measured = WeightImage::Measure();
+    ScheduledPartition trial;
+    trial.partition = partition;
+    auto schedule = BuildSchedule(partition, config, {}, plan, &measured, nullptr);
+    if (!schedule.ok()) break;
+    trial.schedule = std::move(schedule).value();
+    Finish(config, &trial);
+    const double cycles = EstimateCycles(trial.schedule, config);
+    if (cycles < least) best = ahead;
+    least = std::min(least, cycles);
+  }
+  plan->options.weights_ahead = best;
+}
+
 /// Groups of layers by search (plan.h). Not where tests force tilings, and not for programs that show every tensor.
 std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, const CompileOptions& options,
                                                   WeightImage* weights, std::vector<TileReport>* tiles) {
@@ -38,8 +60,9 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
   PlanCache cache;
   if (options.optimization >= 3) search = {.longest_group = 16, .states = 24};
   search.cache = &cache;
-  const std::optional<Plan> plan = PlanPartition(&result.partition, options.config, search);
+  std::optional<Plan> plan = PlanPartition(&result.partition, options.config, search);
   if (!plan) return std::nullopt;
+  ChooseWeightsAhead(result.partition, options.config, &*plan);
   result.workspace_bytes = plan->workspace_bytes;
   const uint64_t weight_bytes = weights->size();
   auto schedule = BuildSchedule(result.partition, options.config, t, &*plan, weights, tiles);
@@ -57,7 +80,7 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
   if (options.stagger || t.stagger != 0) {
     weights->Truncate(weight_bytes);
     // A plan takes longer the more layers there are; where few could be tried, none is.
-    const size_t most = options.optimization >= 3 ? 32 : 12, work = options.optimization >= 3 ? 4000 : 300;
+    const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 800;
     const size_t tries = std::min(most, work / partition.layers.size());
     auto staggered = t.stagger != 0 ? ForceStagger(partition, options.config, t.stagger, plan->options, weights)
                      : tries < 2    ? std::nullopt
@@ -162,12 +185,17 @@ bool MoveIdleLaunches(const LoweredModel& model, Graph* graph) {
 Result<LoweredGraph> LowerGraph(const Graph& quantized, const CompileOptions& options) {
   LoweredGraph result{quantized, {}};
   Graph& graph = result.graph;
+  const bool rewrite = options.optimization >= 2 && !options.debug_tensors;
+  if (rewrite) SkipUnreadPixels(graph);
+  const bool several = rewrite && std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](ValueId id) {
+                         return !graph.at(id).shape.empty() && graph.at(id).shape[0] > 1;
+                       });
+  if (several) ThinForProjections(graph);
   SplitBatch(graph);
   TokensToPlanes(graph);
   if (auto moves = RecogniseChannelMoves(graph); !moves.ok()) return std::move(moves).failure();
   XRUN_RETURN_IF_ERROR(MoveNamedNodes(options.cpu_nodes, &graph));
-  const LowerOptions lower{.fuse = options.optimization >= 2 && !options.debug_tensors,
-                           .separate = options.debug_tensors};
+  const LowerOptions lower{.fuse = rewrite, .separate = options.debug_tensors};
   for (;;) {
     NodeId refused = kNone;
     auto model = Lower(graph, options.config, lower, &refused);

@@ -85,6 +85,7 @@ Explanation Explain(const Graph& quantized, const CompileOptions& options) {
   if (lowered.ok()) {
     const LoweredModel& model = lowered->model;
     explainer.TakeOutputStages(model);
+    for (const Node& node : graph.nodes) result.origins.push_back(node.origin);
     result.partitions = model.partitions.size();
     result.cpu_steps = static_cast<size_t>(
         std::count_if(model.steps.begin(), model.steps.end(), [](const LoweredStep& s) { return !s.partition; }));

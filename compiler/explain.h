@@ -27,8 +27,10 @@ struct ExplainedNode {
 struct Explanation {
   std::vector<ExplainedNode> nodes;  ///< in order of execution, those that no output needs last
   uint64_t overlay_macs = 0, cpu_macs = 0;
-  size_t partitions = 0;           ///< launches of the overlay
-  size_t cpu_steps = 0;            ///< conversions between int8 and float included
+  size_t partitions = 0;  ///< launches of the overlay
+  size_t cpu_steps = 0;   ///< conversions between int8 and float included
+  /// By index of Program::nodes: the ONNX nodes that each stands for. Empty after a refusal.
+  std::vector<std::vector<std::string>> origins;
   std::optional<Failure> refusal;  ///< why Lower refuses the model; then partitions and steps are not known
 };
 

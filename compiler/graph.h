@@ -60,6 +60,7 @@ struct Node {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<std::string> origin;
+  std::string remark;      ///< what reports say of it beside its place
   std::string cpu_reason;  ///< not empty: runs on the CPU although it is quantized, because of this
 
   template <typename T>

@@ -223,7 +223,7 @@ class Maker {
       const uint32_t end = fresh ? t.group0 + t.groups : std::max(b.group0 + b.groups, t.group0 + t.groups);
       b.root = root;
       b.group0 = begin;
-      b.groups = end - begin;
+      b.groups = b.stored = end - begin;
     };
     for (const Strips::Work& w : s_.works) {
       const StripLayer& info = Info(w);
@@ -337,8 +337,26 @@ class Maker {
     return true;
   }
 
-  /// The largest buffers that fit: whole tensors, else several times the least.
+  /// The largest buffers that fit: whole tensors, else several times the least; what is computed at once and only
+  /// saved, else chunk by chunk.
   bool FitBuffers(int64_t free_words) {
+    for (Strips::Buffer& b : s_.buffers) b.stored = b.groups;
+    if (FitRows(free_words)) return true;
+    if (s_.works.size() > 1 || !s_.stream || s_.strips > 1 || Info(s_.works[0]).engine != kConv) return false;
+    const auto& operands = Info(s_.works[0]).operands;
+    const int32_t result = Info(s_.works[0]).output_root;
+    if (std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return o.root == result; })) return false;
+    const uint32_t chunk = s_.chunk_groups[0];
+    for (const uint32_t chunks : {3U, 2U}) {
+      for (Strips::Buffer& b : s_.buffers) {
+        if (b.saves) b.stored = std::min(b.groups, chunks * chunk);
+      }
+      if (FitRows(free_words)) return true;
+    }
+    return false;
+  }
+
+  bool FitRows(int64_t free_words) {
     std::vector<uint32_t> least;
     for (Strips::Buffer& b : s_.buffers) {
       const uint32_t rows = b.to.back() - (b.loads ? b.low[0] : 0);
@@ -493,8 +511,9 @@ class Maker {
         uint64_t cycles = 0;
         for (const ConvPiece& piece : ConvPieces(c_, s_, static_cast<size_t>(&w - s_.works.data()), strip)) {
           std::vector<uint32_t> part_key = key;
-          for (const uint32_t x : {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign, piece.part.khn, piece.conv.in_h, piece.conv.keep,
-                                   piece.conv.src % banks, piece.conv.dst % banks}) {
+          for (const uint32_t x :
+               {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign, piece.part.khn,
+                piece.conv.in_h, piece.conv.keep, piece.conv.src % banks, piece.conv.dst % banks}) {
             part_key.push_back(x);
           }
           cycles += c_.Cycles(part_key, [&]() -> Instruction { return piece.conv; });

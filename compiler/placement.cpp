@@ -116,7 +116,7 @@ std::vector<Placement> PlaceNodes(const Graph& graph) {
     } else if (!IsQuantizedOperator(graph, node)) {
       place = PlacementOfFloat(graph, node);
     } else if (IsOverlayNode(graph, node)) {
-      place = {Place::kOverlay, "int8 operator", ""};
+      place = {Place::kOverlay, "int8 operator" + (node.remark.empty() ? "" : "; " + node.remark), ""};
     } else if (OnlyMoves(graph, node)) {
       place = {Place::kCpu, "int8 operator that moves elements in a way the overlay's layout does not absorb", ""};
     } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
 #include <span>
 
 #include "compiler/emitter.h"
@@ -27,6 +28,100 @@ Status ScheduleAlone(Emitter& emitter, const Layer& layer, std::string* report) 
   assert(false && "every kind of layer is listed");
   return {};
 }
+
+/// Ring rows that a load fills; 0 for all that loads something else.
+uint32_t RowsOf(const Instruction& load) {
+  if (const auto* matrix = std::get_if<LoadMatrix>(&load)) return matrix->rows;
+  const auto* weights = std::get_if<LoadWeights>(&load);
+  return weights != nullptr ? weights->rows : 0;
+}
+
+/// Lets the first weights of each group come while the group before, whose own weights stay in the ring till its end,
+/// still loads its last strips: a part of them before each of these strips, as far as the ring has room. Otherwise they
+/// would come after all of that, when the array waits for them already.
+class WeightsAhead {
+ public:
+  WeightsAhead(const Plan& plan, const HardwareConfig& config, Schedule* schedule)
+      : plan_(plan), config_(config), s_(*schedule) {}
+
+  void Run() {
+    for (size_t g = 0; g + 1 < plan_.groups.size(); ++g) {
+      const std::vector<size_t> parts = Parts(g);
+      const std::vector<size_t> strips = LoadsOfStrips(g);
+      came_ = 0;
+      if (parts.empty() || strips.size() < 2) continue;
+      Move(g, parts, strips);
+    }
+  }
+
+ private:
+  size_t Begin(size_t g) const { return g < s_.group_starts.size() ? s_.group_starts[g] : s_.body.size(); }
+
+  /// Positions of the weight loads that may come before group g ends.
+  std::vector<size_t> Parts(size_t g) const {
+    const PlannedGroup &now = plan_.groups[g], &next = plan_.groups[g + 1];
+    const HardwareConfig& share = plan_.options.ConfigOf(now.first, config_);
+    if (!now.strips || now.strips->stream || !next.strips) return {};
+    if (&share != &plan_.options.ConfigOf(next.first, config_)) return {};
+    uint64_t rows = came_;
+    for (size_t i = Begin(g); i < Begin(g + 1); ++i) rows += RowsOf(s_.body[i].instruction);
+    std::vector<size_t> parts;
+    for (size_t i = Begin(g + 1); i < Begin(g + 2); ++i) {
+      const uint32_t more = RowsOf(s_.body[i].instruction);
+      if (more == 0) continue;
+      rows += more;
+      if (rows > share.weight_rows) break;
+      parts.push_back(i);
+    }
+    return parts;
+  }
+
+  /// Where in group g, which computes in between, each run of other loads begins.
+  std::vector<size_t> LoadsOfStrips(size_t g) const {
+    std::vector<size_t> starts;
+    bool computed = true;
+    for (size_t i = Begin(g); i < Begin(g + 1); ++i) {
+      const ScheduledInstruction& s = s_.body[i];
+      if (s.engine == Engine::kConv || s.engine == Engine::kVector) computed = true;
+      if (s.engine != Engine::kLoad || s.segment != kNone || !computed) continue;
+      starts.push_back(i);
+      computed = false;
+    }
+    return starts;
+  }
+
+  void Move(size_t g, const std::vector<size_t>& parts, const std::vector<size_t>& strips) {
+    std::multimap<size_t, size_t> before;  // a strip's loads → parts
+    for (size_t p = 0; p < parts.size(); ++p) {
+      const size_t back = parts.size() - p;
+      before.emplace(strips[strips.size() > back ? strips.size() - back : 1], parts[p]);
+      came_ += RowsOf(s_.body[parts[p]].instruction);
+    }
+    const auto first = static_cast<std::ptrdiff_t>(strips[1]), last = static_cast<std::ptrdiff_t>(parts.back()) + 1;
+    std::vector<ScheduledInstruction> moved;
+    for (size_t i = strips[1]; i < Begin(g + 1); ++i) {
+      const auto [from, to] = before.equal_range(i);
+      for (auto it = from; it != to; ++it) moved.push_back(s_.body[it->second]);
+      moved.push_back(s_.body[i]);
+    }
+    size_t part = 0;
+    for (size_t i = Begin(g + 1); i <= parts.back(); ++i) {
+      if (part < parts.size() && parts[part] == i) {
+        ++part;
+        continue;
+      }
+      moved.push_back(s_.body[i]);
+    }
+    assert(static_cast<std::ptrdiff_t>(moved.size()) == last - first);
+    std::move(moved.begin(), moved.end(), s_.body.begin() + first);
+    s_.group_starts[g + 1] += parts.size();
+  }
+
+  const Plan& plan_;
+  const HardwareConfig& config_;
+  Schedule& s_;
+  uint64_t came_ = 0;  ///< rows of the group at hand that came ahead
+};
 
 }  // namespace
 
@@ -64,6 +159,7 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
       add(text);
     }
   }
+  if (plan != nullptr && plan->options.weights_ahead) WeightsAhead(*plan, config, &schedule).Run();
   if (weights->size() > UINT32_MAX) {
     return Failure{"the weights need more than 4 GiB", ""};
   }
@@ -72,30 +168,42 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
 
 namespace {
 
-/// Ring rows that a load fills.
-uint32_t RowsOf(const Instruction& load) {
-  const auto* matrix = std::get_if<LoadMatrix>(&load);
-  return matrix != nullptr ? matrix->rows : std::get<LoadWeights>(load).rows;
-}
-
 struct Segment {
-  size_t load = 0, release = 0;  ///< positions in emission order: the first of its loads, the last of its readers
-  uint32_t rows = 0, extra = 0;  ///< extra: skipped rows acquired with it
+  struct Part {
+    size_t load = 0;  ///< position in emission order
+    uint32_t row = 0, rows = 0;
+  };
+  std::vector<Part> parts;       ///< in order
+  size_t release = 0;            ///< position of the last of its readers
+  uint32_t rows = 0, extra = 0;  ///< extra: skipped rows acquired with the first part
   uint32_t first = 0;            ///< row
   uint32_t begin = 0, end = 0;   ///< rows that it may have, where tokens order them
+
+  size_t load() const { return parts.front().load; }
+  /// Rows held at a moment.
+  uint64_t Held(size_t moment) const {
+    uint64_t held = 0;
+    for (const Part& part : parts) {
+      if (part.load <= moment && moment < release) held += part.rows + (part.row == 0 ? extra : 0);
+    }
+    return held;
+  }
 };
 
 /// Most rows live at any moment of a segment's life: others start or are live where it starts.
 uint64_t MostRows(const std::vector<Segment>& segments, const Segment& s) {
   uint64_t most = 0;
   for (const Segment& moment : segments) {
-    if (moment.load < s.load || moment.load > s.release) continue;
-    uint64_t live = 0;
-    for (const Segment& other : segments) {
-      if (other.load <= moment.load && other.release > moment.load) live += other.rows + other.extra;
-      if (other.load > s.release) break;
+    if (moment.load() > s.release) break;
+    for (const Segment::Part& part : moment.parts) {
+      if (part.load < s.load() || part.load > s.release) continue;
+      uint64_t live = 0;
+      for (const Segment& other : segments) {
+        if (other.load() > part.load) break;
+        live += other.Held(part.load);
+      }
+      most = std::max(most, live);
     }
-    most = std::max(most, live);
   }
   return most;
 }
@@ -124,16 +232,23 @@ void AssignRing(std::vector<Segment>* segments, uint32_t ring) {
 }
 
 /// Rows for segments that tokens order: each goes behind the one before it, where nothing lives meanwhile. Where a
-/// segment finds no room beside those that live with it, they begin anew at the first row they may have.
-bool AssignRows(std::span<Segment> segments) {
-  const auto lives = [&](size_t k, size_t i) { return segments[k].release > segments[i].load; };
+/// segment finds no room beside those that live with it, they begin anew at the first row they may have. One that may
+/// have all rows may go over the memory's end: row numbers count modulo `ring`.
+bool AssignRows(std::span<Segment> segments, uint32_t ring) {
+  const auto lives = [&](size_t k, size_t i) { return segments[k].release > segments[i].load(); };
   const auto find = [&](size_t i, uint32_t from) {
-    for (uint32_t at = from; at + segments[i].rows <= segments[i].end;) {
+    const bool all = segments[i].begin == 0 && segments[i].end == ring;
+    for (uint32_t at = from; at + (all ? 1 : segments[i].rows) <= segments[i].end;) {
       uint32_t after = at;
       for (size_t k = 0; k < i; ++k) {
-        const Segment& other = segments[k];
-        if (lives(k, i) && other.first < at + segments[i].rows && at < other.first + other.rows) {
-          after = std::max(after, other.first + other.rows);
+        for (const Segment::Part& part : segments[i].parts) {
+          if (segments[k].release <= part.load) continue;
+          // The other's rows, and what of them goes over the end as rows before 0 and after `ring`.
+          const uint32_t begin = ring + at + part.row;
+          for (const uint32_t turn : {0U, ring, 2 * ring, 3 * ring}) {
+            const uint32_t first = segments[k].first + turn, end = first + segments[k].rows;
+            if (first < begin + part.rows && begin < end) after = std::max(after, at + end - begin);
+          }
         }
       }
       if (after == at) return at;
@@ -156,7 +271,7 @@ bool AssignRows(std::span<Segment> segments) {
       if (at == UINT32_MAX) return false;
     }
     segments[i].first = at;
-    next = at + segments[i].rows;
+    next = (at + segments[i].rows) % ring;
   }
   return true;
 }
@@ -170,8 +285,8 @@ bool AssignWeightRows(Schedule* schedule, const HardwareConfig& config) {
     if (s.segment == kNone) continue;
     Segment& segment = segments[static_cast<size_t>(s.segment)];
     if (s.engine == kLoad) {
-      if (s.row == 0) segment.load = i;
-      segment.rows += RowsOf(s.instruction);
+      segment.parts.push_back({i, s.row, RowsOf(s.instruction)});
+      segment.rows += segment.parts.back().rows;
     } else if (s.releases) {
       segment.release = i;
     }
@@ -183,14 +298,14 @@ bool AssignWeightRows(Schedule* schedule, const HardwareConfig& config) {
     const std::span<Segment> all(segments), front = all.first(schedule->front_segments);
     const std::span<Segment> back = all.subspan(schedule->front_segments);
     for (Segment& s : front) {
-      const bool beside = s.load >= schedule->window.first && s.load < schedule->window.second;
+      const bool beside = s.load() >= schedule->window.first && s.load() < schedule->window.second;
       s.end = beside ? schedule->front_rows : config.weight_rows;
     }
     for (Segment& s : back) {
       s.begin = schedule->front_rows;
       s.end = config.weight_rows;
     }
-    if (!AssignRows(front) || !AssignRows(back)) return false;
+    if (!AssignRows(front, config.weight_rows) || !AssignRows(back, config.weight_rows)) return false;
   }
   for (ScheduledInstruction& s : schedule->body) {
     if (s.segment == kNone) continue;

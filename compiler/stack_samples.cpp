@@ -38,7 +38,8 @@ class Stacker {
   /// Whether rows of the layer can be computed by themselves, of each sample (strips.h looks more closely).
   bool Stackable(const Layer& layer) const {
     const OverlayTensor& out = at(layer.output);
-    if (layer.kind == LayerKind::kMatMul || !layer.phases.empty() || layer.cell_h != 1 || layer.cell_w != 1) return false;
+    if (layer.kind == LayerKind::kMatMul || !layer.phases.empty() || layer.cell_h != 1 || layer.cell_w != 1)
+      return false;
     for (const int32_t t : Tensors(layer)) {
       if (t == kNone) continue;
       const OverlayTensor& tensor = at(t);

@@ -17,16 +17,20 @@ constexpr double kLeastGain = 0.01;
 /// Candidates from which the search goes on; none that takes so many times what there is without stagger.
 constexpr size_t kStarts = 3;
 constexpr double kFarOff = 1.1;
+/// Cycles lost to a shorter ring, as part of those that DRAM is busy.
+constexpr double kRingLoss = 0.1;
 /// What the choice of a cut needs of a group of the plan without stagger, in cycles.
 struct GroupCost {
   double cycles = 0, dram = 0, array = 0;
-  uint64_t words = 0;  ///< live
+  uint64_t words = 0;   ///< live
+  uint64_t needed = 0;  ///< live, buffers of strips at half their size: they take what there is
 
   void Add(const GroupCost& other) {
     cycles += other.cycles;
     dram += other.dram;
     array += other.array;
     words = std::max(words, other.words);
+    needed = std::max(needed, other.needed);
   }
 };
 
@@ -48,7 +52,10 @@ std::vector<GroupCost> CostsOf(const Partition& partition, const Plan& plan, con
                                         CeilDiv(uint64_t{out.height} * out.width, config.pixels));
     }
     cost.array = std::min(cost.array, cost.cycles);
-    cost.words = map.LiveWords(g);
+    cost.words = cost.needed = map.LiveWords(g);
+    for (const MemoryPiece& piece : map.pieces) {
+      if (piece.kind == MemoryPiece::kBuffer && piece.first_group == g) cost.needed -= piece.words / 2;
+    }
     costs.push_back(cost);
   }
   return costs;
@@ -58,9 +65,10 @@ std::vector<GroupCost> CostsOf(const Partition& partition, const Plan& plan, con
 struct Candidate {
   size_t back = 0, begin = 0, end = 0;  ///< first group of the back half; window [begin, end)
   uint32_t activation_rows = 0, weight_rows = 0;
+  bool weights_ahead = false;
   double guess = 0;  ///< cycles
 
-  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows); }
+  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows, weights_ahead); }
   StaggerCut Cut(const Plan& plan, const HardwareConfig& config) const {
     return {plan.groups[back].first,
             plan.groups[begin].first,
@@ -71,8 +79,9 @@ struct Candidate {
   }
 };
 
-/// The best window for each cut, by what the plan's groups cost; best first.
-std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const HardwareConfig& config) {
+/// The best window for each cut, by what the plan's groups cost; best first. `elastic`: buffers of the window's groups
+/// may become smaller.
+std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const HardwareConfig& config, bool elastic) {
   const std::vector<GroupCost> groups = CostsOf(partition, plan, config);
   std::vector<Candidate> found;
   GroupCost back;
@@ -88,11 +97,19 @@ std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const
       GroupCost window;
       for (size_t begin = end; begin-- > 0;) {
         window.Add(groups[begin]);
-        if (window.words + share > config.activation_words()) break;
-        const double beside = std::max(window.cycles + back.array, window.dram + back.dram);
+        if ((elastic ? window.needed : window.words) + share > config.activation_words()) break;
+        double beside = std::max(window.cycles + back.array, window.dram + back.dram);
+        // The front half has less of the ring in its window, which tells where it needs DRAM itself.
+        if (elastic) beside += kRingLoss * window.dram;
         const double cycles = plan.cycles - window.cycles - back.cycles + beside;
         if (cycles < best.guess) {
-          best = {k, begin, end, CeilDiv(share, config.banks()), config.weight_rows / 2, cycles};
+          best = {k,
+                  begin,
+                  end,
+                  CeilDiv(share, config.banks()),
+                  config.weight_rows / 2,
+                  elastic && plan.options.weights_ahead,
+                  cycles};
         }
       }
     }
@@ -112,6 +129,7 @@ std::vector<Candidate> Neighbours(const Candidate& c, const HardwareConfig& conf
                        n.weight_rows <= config.weight_rows * 3 / 4;
     if (legal) found.push_back(n);
   };
+  add([](Candidate& n) { n.weights_ahead = !n.weights_ahead; });
   add([](Candidate& n) { n.begin -= std::min<size_t>(n.begin, 3); });
   add([](Candidate& n) { n.begin = 0; });
   add([&](Candidate& n) {
@@ -135,18 +153,25 @@ std::optional<StaggeredPartition> SearchStagger(const Partition& partition, cons
                                                 const HardwareConfig& config, size_t tries, WeightImage* weights) {
   WeightImage measured = WeightImage::Measure();
   std::set<decltype(Candidate().Key())> known;
+  const auto schedule = [&](const Candidate& c, WeightImage* image) {
+    PlanOptions options = plan.options;
+    options.weights_ahead = c.weights_ahead;
+    return ScheduleStaggered(partition, config, c.Cut(plan, config), options, image);
+  };
   const auto evaluate = [&](const Candidate& c) {
     if (!known.insert(c.Key()).second) return std::numeric_limits<double>::infinity();
-    const auto found = ScheduleStaggered(partition, config, c.Cut(plan, config), plan.options, &measured);
+    const auto found = schedule(c, &measured);
     return found ? found->cycles : std::numeric_limits<double>::infinity();
   };
   // The best guesses, and the latest cuts, which need little of anything: guesses are rough.
-  const std::vector<Candidate> guesses = Guess(partition, plan, config);
-  std::vector<Candidate> latest = guesses;
+  const std::vector<Candidate> guesses = Guess(partition, plan, config, false);
+  const std::vector<Candidate> elastic = Guess(partition, plan, config, true);
+  std::vector<Candidate> latest = elastic;
   std::stable_sort(latest.begin(), latest.end(), [](const auto& x, const auto& y) { return x.back > y.back; });
   std::vector<std::pair<double, Candidate>> found;
-  for (size_t i = 0; i < guesses.size() && known.size() < tries; ++i) {
-    for (const Candidate& c : {guesses[i], latest[i]}) found.emplace_back(evaluate(c), c);
+  for (size_t i = 0; i < elastic.size() && known.size() < tries; ++i) {
+    if (i < guesses.size()) found.emplace_back(evaluate(guesses[i]), guesses[i]);
+    for (const Candidate& c : {elastic[i], latest[i]}) found.emplace_back(evaluate(c), c);
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
   // From the best of them step by step.
@@ -174,7 +199,7 @@ std::optional<StaggeredPartition> SearchStagger(const Partition& partition, cons
     }
   }
   if (best.back == 0) return std::nullopt;
-  return ScheduleStaggered(partition, config, best.Cut(plan, config), plan.options, weights);
+  return schedule(best, weights);
 }
 
 std::optional<StaggeredPartition> ForceStagger(const Partition& partition, const HardwareConfig& config, uint32_t pick,

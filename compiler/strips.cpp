@@ -147,8 +147,9 @@ StripLayer StripContext::Describe(const Layer& layer) const {
         return s;
       }
     }
-    s.seamless = out.samples == 1 || (layer.pad_top == 0 && in.sample_height() == layer.stride_h * out.sample_height() &&
-                                      (layer.kernel_h - 1) * layer.dilation_h + 1 <= layer.stride_h);
+    s.seamless =
+        out.samples == 1 || (layer.pad_top == 0 && in.sample_height() == layer.stride_h * out.sample_height() &&
+                             (layer.kernel_h - 1) * layer.dilation_h + 1 <= layer.stride_h);
   }
   s.simple = true;
   return s;
@@ -269,11 +270,14 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
   const bool in_parts = kernel_rows < layer.kernel_h || in_groups < info.in_groups;
   std::vector<ConvPiece> pieces;
   for (const auto& [og0, ogn] : Split(out.groups, strips.chunk_groups[index])) {
+    // Chunks of a result that is not kept whole take turns in its buffer.
+    const Strips::Buffer* buffer = strips.Find(info.output_root);
+    const uint32_t slot = buffer != nullptr ? og0 % buffer->stored : og0;
     for (const RowWork& stretch : stretches) {
       const bool first_stretch = &stretch == &stretches.front(), last_stretch = &stretch == &stretches.back();
       RowWork chunk = stretch;
       chunk.out_groups = ogn;
-      chunk.dst.addr += og0 * chunk.dst.plane_pitch;
+      chunk.dst.addr += slot * chunk.dst.plane_pitch;
       chunk.res.addr += og0 * chunk.res.plane_pitch;
       for (const auto& [kh0, khn] : Split(layer.kernel_h, kernel_rows)) {
         for (const auto& [ig0, ign] : Split(info.in_groups, in_groups)) {
@@ -288,7 +292,7 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
           c.accumulate = first ? 0 : 1;
           if (!last) SetKeep(&c);
           ConvPiece piece{{og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, stretches.front().dst};
-          piece.dst.addr += og0 * piece.dst.plane_pitch;
+          piece.dst.addr += slot * piece.dst.plane_pitch;
           // Partial sums are those of one stretch: parts of weights come again for the next.
           piece.first_reader = in_parts || first_stretch;
           piece.last_reader = in_parts || last_stretch;

@@ -51,8 +51,8 @@ class StripContext {
   InputSpan Rows(int32_t layer, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const;
   /// The same of the main operand of a window, for some of the kernel's rows; all within a stretch.
   InputSpan KernelRows(int32_t layer, uint32_t y0, uint32_t yn, uint32_t kh0, uint32_t khn) const;
-  /// Rows [y0, y0 + yn) of a layer's result in stretches that one instruction can compute: cut where a sample of a stack
-  /// ends, unless rows go on over that border as they do within a sample.
+  /// Rows [y0, y0 + yn) of a layer's result in stretches that one instruction can compute: cut where a sample of a
+  /// stack ends, unless rows go on over that border as they do within a sample.
   std::vector<std::pair<uint32_t, uint32_t>> Stretches(int32_t layer, uint32_t y0, uint32_t yn) const;
   /// Own cycles; memory of what was asked before.
   uint64_t Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const;
@@ -78,12 +78,15 @@ struct Strips {
   struct Buffer {
     int32_t root = kNone;
     uint32_t group0 = 0, groups = 0, pitch = 0, capacity = 0;
+    /// Groups it has room for. Fewer than `groups`: a result that goes to DRAM chunk by chunk of output groups, which
+    /// take turns.
+    uint32_t stored = 0;
     bool loads = false, saves = false;
     uint32_t stage = 0, lag = 0;
     std::vector<uint32_t> low, from, to;  ///< by strip: first row needed, new rows [from, to)
     std::vector<int64_t> place;           ///< by strip: row y stands at buffer row place + y
     std::vector<bool> wraps;              ///< by strip: rows [low, from) move to the beginning
-    uint64_t words() const { return uint64_t{groups} * capacity * pitch; }
+    uint64_t words() const { return uint64_t{stored} * capacity * pitch; }
     uint32_t address = 0;  ///< set when the group is placed
   };
   struct Event {
@@ -131,13 +134,13 @@ View ViewOf(const StripContext& context, const Strips& strips, int32_t tensor, u
 std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work,
                             uint32_t strip);
 
-/// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the parts
-/// of its sum, the last with the output stage. Without weights.
+/// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the
+/// parts of its sum, the last with the output stage. Without weights.
 struct ConvPiece {
   ConvPart part;  ///< input groups counted from the first of the operand
   Conv conv;
-  View dst;                                        ///< first row of the event, first group of the chunk
-  bool first_reader = true, last_reader = true;    ///< of a weight segment that comes for the event
+  View dst;                                      ///< first row of the event, first group of the chunk
+  bool first_reader = true, last_reader = true;  ///< of a weight segment that comes for the event
   bool chunk_done = true;
 };
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);

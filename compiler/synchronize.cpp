@@ -81,11 +81,12 @@ class Shadow {
     for (uint64_t run = 0; run < a.count; ++run) {
       const uint64_t begin = a.start + run * a.pitch;
       const uint64_t last = (begin + a.length - 1) / grain;
-      if (units->size() <= last) {
+      const bool wraps = a.memory == Memory::kWeightRing;
+      if (units->size() <= last && !wraps) {
         assert(a.memory == Memory::kDram);
         units->resize(last + 1);
       }
-      for (uint64_t i = begin / grain; i <= last; ++i) f((*units)[i]);
+      for (uint64_t i = begin / grain; i <= last; ++i) f((*units)[wraps ? i % units->size() : i]);
     }
   }
 

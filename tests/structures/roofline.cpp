@@ -17,15 +17,19 @@ using simulator::TimingReport;
 
 constexpr uint32_t kRequests = tools::kThroughputRequests;
 
-Bounds BoundsOf(const compiler::LoweredGraph& lowered, const HardwareConfig& config) {
+Bounds BoundsOf(const compiler::Graph& quantized, const compiler::LoweredGraph& lowered,
+                const HardwareConfig& config) {
   Bounds b;
   const compiler::Graph& graph = lowered.graph;
+  for (const compiler::Node& node : quantized.nodes) b.macs += compiler::Macs(quantized, node);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (lowered.model.places[n].place == compiler::Place::kCpu) b.macs -= compiler::Macs(graph, graph.nodes[n]);
+  }
   for (const compiler::Partition& partition : lowered.model.partitions) {
     std::set<const int8_t*> counted;  // layers that share weights (batches) need them once
     for (const compiler::Layer& layer : partition.layers) {
       for (const compiler::NodeId n : layer.nodes) {
         const uint64_t macs = compiler::Macs(graph, graph.nodes[static_cast<size_t>(n)]);
-        b.macs += macs;
         (layer.kind == compiler::LayerKind::kDepthwise ? b.vector_macs : b.array_macs) += macs;
       }
       const compiler::Node& node = graph.nodes[static_cast<size_t>(layer.nodes[0])];
@@ -62,7 +66,7 @@ Result<Roofline> MeasureRoofline(const std::string& network, const compiler::Gra
   XRUN_ASSIGN_OR_RETURN(Program program, compiler::Compile(quantized, options));
   r.compile_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   XRUN_ASSIGN_OR_RETURN(const compiler::LoweredGraph lowered, compiler::LowerGraph(quantized, options));
-  r.bounds = BoundsOf(lowered, options.config);
+  r.bounds = BoundsOf(quantized, lowered, options.config);
   for (const NodeInfo& node : program.nodes) r.cpu_nodes += node.placement == "cpu" ? 1 : 0;
 
   tools::ArrayTimes times{};

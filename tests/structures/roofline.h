@@ -14,8 +14,8 @@ namespace xrun::structures {
 
 /// What no schedule on this machine can beat: each bound in cycles of one request, all others being free.
 struct Bounds {
-  uint64_t macs = 0;              ///< counted from the graph, of nodes on the overlay
-  uint64_t array_macs = 0;        ///< of these the systolic array's
+  uint64_t macs = 0;              ///< of the model's nodes on the overlay, every pixel of their results
+  uint64_t array_macs = 0;        ///< the systolic array's: without pixels that nothing reads
   uint64_t vector_macs = 0;       ///< depthwise
   uint64_t compulsory_bytes = 0;  ///< weights and biases once, inputs and outputs; intermediates never
   double array_cycles = 0, vector_cycles = 0, dram_cycles = 0;  ///< DRAM at 100 %

@@ -18,7 +18,8 @@ using structures::Structure;
 constexpr const char* kUsage =
     "usage: verify_structures [NAME[@N]...] [--quick] [--arch CONFIG]... [--every-tensor] [--seed S]\n"
     "Generates, quantizes and compiles each structure (all by default) for B512, B2304, B4096 and K26, runs it in the\n"
-    "simulator and compares with the oracle. @N: N samples at once. --quick: small structures on B4096. --every-tensor: compares every int8\n"
+    "simulator and compares with the oracle. @N: N samples at once. --quick: small structures on B4096. "
+    "--every-tensor: compares every int8\n"
     "tensor, not just what launches give. Exits 1 when anything fails.\n";
 
 struct Flags {
@@ -81,8 +82,8 @@ void PrintOutcome(const std::string& structure, const std::string& config, const
 
 /// Number of failures.
 int Verify(const std::string& structure, const Flags& flags) {
-  const Result<Quantized> model = structures::QuantizeStructure(*structures::FindStructure(structure), flags.seed,
-                                                                structures::BatchOf(structure));
+  const Result<Quantized> model =
+      structures::QuantizeStructure(*structures::FindStructure(structure), flags.seed, structures::BatchOf(structure));
   if (!model.ok()) {
     PrintFailure(structure, "all", model.failure());
     return 1;

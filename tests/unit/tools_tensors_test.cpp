@@ -223,7 +223,7 @@ TEST_F(Report, FilesAreWholeAndAddUp) {
   compiler::CompileOptions options = For(model.plain->config);
   options.memory_observer = [&](compiler::MemoryMap map) { memory.push_back(std::move(map)); };
   ASSERT_TRUE(compiler::Compile(model.quantized, options).ok());
-  ASSERT_TRUE(WriteReport(Path("a/b"), model.quantized, *model.plain, explanation, memory, {{"output", "p"}}).ok());
+  ASSERT_TRUE(WriteReport(Path("a/b"), *model.plain, explanation, memory, {{"output", "p"}}).ok());
   const auto text = [&](const char* name) {
     const auto bytes = io::ReadFile(Path(std::string("a/b/") + name));
     EXPECT_TRUE(bytes.ok()) << name;

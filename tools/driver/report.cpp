@@ -71,7 +71,7 @@ Status WriteTraces(const Program& program, const std::string& path, std::vector<
 
 }  // namespace
 
-std::string LayersCsv(const compiler::Graph& quantized, const Program& program,
+std::string LayersCsv(const compiler::Explanation& explanation, const Program& program,
                       const std::vector<LayerProfile>& layers) {
   std::vector<const LayerProfile*> of_node(program.nodes.size(), nullptr);
   for (const LayerProfile& layer : layers) of_node[layer.node] = &layer;
@@ -79,23 +79,22 @@ std::string LayersCsv(const compiler::Graph& quantized, const Program& program,
   for (size_t n = 0; n < program.nodes.size(); ++n) {
     const NodeInfo& info = program.nodes[n];
     std::string origin;
-    for (const std::string& name : quantized.nodes[n].origin) origin += (origin.empty() ? "" : " + ") + name;
+    for (const std::string& name : explanation.origins[n]) origin += (origin.empty() ? "" : " + ") + name;
     text += Field(info.name) + "," + Field(origin) + "," + Field(info.op) + "," + info.placement + "," +
             std::to_string(info.macs) + TimedFields(program, of_node[n]) + "\n";
   }
   return text;
 }
 
-Status WriteReport(const std::string& folder, const compiler::Graph& quantized, const Program& program,
-                   const compiler::Explanation& explanation, const std::vector<compiler::MemoryMap>& memory,
-                   const nlohmann::ordered_json& summary) {
-  assert(memory.size() == program.overlay_steps.size());
+Status WriteReport(const std::string& folder, const Program& program, const compiler::Explanation& explanation,
+                   const std::vector<compiler::MemoryMap>& memory, const nlohmann::ordered_json& summary) {
+  assert(memory.size() == program.overlay_steps.size() && explanation.origins.size() == program.nodes.size());
   XRUN_ASSIGN_OR_RETURN(const std::vector<LayerProfile> layers, ProfileLayers(program));
   nlohmann::ordered_json document = summary;
   document["onnx"] = ToJson(explanation);
   XRUN_RETURN_IF_ERROR(MakeFolder(folder));
   const std::filesystem::path base(folder);
-  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "layers.csv").string(), LayersCsv(quantized, program, layers)));
+  XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "layers.csv").string(), LayersCsv(explanation, program, layers)));
   XRUN_RETURN_IF_ERROR(WriteFileAtomically((base / "placement.dot").string(), Dot(explanation, program.model_name)));
   std::vector<std::string> timelines;
   XRUN_RETURN_IF_ERROR(WriteTraces(program, (base / "trace.json").string(), &timelines));

@@ -13,17 +13,16 @@
 
 namespace xrun::tools {
 
-/// Per layer and modelled: a line for each node of `quantized`, in the program's order. Both belong together: node i of
-/// one is node i of the other. `layers`: ProfileLayers of the program.
-std::string LayersCsv(const compiler::Graph& quantized, const Program& program,
+/// Per layer and modelled: a line for each node of the program. `explanation`: of the same compilation. `layers`:
+/// ProfileLayers of the program.
+std::string LayersCsv(const compiler::Explanation& explanation, const Program& program,
                       const std::vector<LayerProfile>& layers);
 
 /// xcompile --report: writes summary.json (`summary` with "schema": 1), layers.csv, placement.dot, trace.json,
 /// memory.svg and index.html into `folder`, which is made when it is missing. Each file appears whole or not at all;
 /// summary.json comes last. `memory`: what Compile told CompileOptions::memory_observer.
-Status WriteReport(const std::string& folder, const compiler::Graph& quantized, const Program& program,
-                   const compiler::Explanation& explanation, const std::vector<compiler::MemoryMap>& memory,
-                   const nlohmann::ordered_json& summary);
+Status WriteReport(const std::string& folder, const Program& program, const compiler::Explanation& explanation,
+                   const std::vector<compiler::MemoryMap>& memory, const nlohmann::ordered_json& summary);
 
 }  // namespace xrun::tools
 
