@@ -39,7 +39,8 @@ void ChooseWeightsAhead(const Partition& partition, const HardwareConfig& config
     auto schedule = BuildSchedule(partition, config, {}, plan, &measured, nullptr);
     if (!schedule.ok()) break;
     trial.schedule = std::move(schedule).value();
-    Finish(config, &trial);
+    if (!AssignWeightRows(&trial.schedule, config)) continue;
+    Synchronize(&trial.schedule, config);
     const double cycles = EstimateCycles(trial.schedule, config);
     if (cycles < least) best = ahead;
     least = std::min(least, cycles);

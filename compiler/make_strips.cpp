@@ -337,23 +337,37 @@ class Maker {
     return true;
   }
 
-  /// The largest buffers that fit: whole tensors, else several times the least; what is computed at once and only
-  /// saved, else chunk by chunk.
+  /// The largest buffers that fit: whole tensors, else several times the least; of what is computed at once, result
+  /// and residual operand may lie in DRAM and pass chunk by chunk.
   bool FitBuffers(int64_t free_words) {
     for (Strips::Buffer& b : s_.buffers) b.stored = b.groups;
     if (FitRows(free_words)) return true;
     if (s_.works.size() > 1 || !s_.stream || s_.strips > 1 || Info(s_.works[0]).engine != kConv) return false;
-    const auto& operands = Info(s_.works[0]).operands;
-    const int32_t result = Info(s_.works[0]).output_root;
-    if (std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return o.root == result; })) return false;
-    const uint32_t chunk = s_.chunk_groups[0];
-    for (const uint32_t chunks : {3U, 2U}) {
-      for (Strips::Buffer& b : s_.buffers) {
-        if (b.saves) b.stored = std::min(b.groups, chunks * chunk);
+    const uint32_t most = s_.chunk_groups[0];
+    for (const uint32_t chunk : {most, CeilDiv(most, 2), CeilDiv(most, 4)}) {
+      for (const bool residual : {false, true}) {
+        for (const uint32_t chunks : {3U, 2U}) {
+          s_.chunk_groups[0] = chunk;
+          for (Strips::Buffer& b : s_.buffers) {
+            if (PassesInChunks(b, residual)) b.stored = std::min(b.groups, chunks * chunk);
+          }
+          if (FitRows(free_words)) return true;
+        }
       }
-      if (FitRows(free_words)) return true;
     }
+    s_.chunk_groups[0] = most;
     return false;
+  }
+
+  /// Whether all that happens to a buffer's tensor here is that a chunk is made and saved, or loaded and added.
+  bool PassesInChunks(const Strips::Buffer& b, bool residual) const {
+    const Layer& layer = LayerOf(s_.works[0]);
+    const StripLayer& info = Info(s_.works[0]);
+    const auto readers = std::count_if(info.operands.begin(), info.operands.end(),
+                                       [&](const Operand& operand) { return operand.root == b.root; });
+    if (b.saves) return readers == 0;
+    return residual && readers == 1 && info.operands.back().root == b.root &&
+           info.operands.back().role == Operand::kResidual && b.groups == c_.tensor(layer.output).groups;
   }
 
   bool FitRows(int64_t free_words) {

@@ -209,9 +209,9 @@ uint64_t MostRows(const std::vector<Segment>& segments, const Segment& s) {
 }
 
 /// The body must use a multiple of the ring: segments take in the missing rows, as far as what is live with them
-/// leaves room. Segments that are not live together each have the whole ring, so the room always
-/// suffices.
-void AssignRing(std::vector<Segment>* segments, uint32_t ring) {
+/// leaves room. Segments that are not live together each have the whole ring, so the room suffices unless weights come
+/// ahead: false where it does not.
+bool AssignRing(std::vector<Segment>* segments, uint32_t ring) {
   uint64_t total = 0;
   for (const Segment& s : *segments) total += s.rows;
   uint64_t missing = (ring - total % ring) % ring;
@@ -222,13 +222,14 @@ void AssignRing(std::vector<Segment>* segments, uint32_t ring) {
     s.extra = static_cast<uint32_t>(std::min(missing, ring - most));
     missing -= s.extra;
   }
-  assert(missing == 0);
+  if (missing != 0) return false;
   uint64_t position = 0;
   for (Segment& s : *segments) {
     position += s.extra;
     s.first = static_cast<uint32_t>(position % ring);
     position += s.rows;
   }
+  return true;
 }
 
 /// Rows for segments that tokens order: each goes behind the one before it, where nothing lives meanwhile. Where a
@@ -293,7 +294,7 @@ bool AssignWeightRows(Schedule* schedule, const HardwareConfig& config) {
   }
   const bool ring = !schedule->stagger;
   if (ring) {
-    AssignRing(&segments, config.weight_rows);
+    if (!AssignRing(&segments, config.weight_rows)) return false;
   } else {
     const std::span<Segment> all(segments), front = all.first(schedule->front_segments);
     const std::span<Segment> back = all.subspan(schedule->front_segments);

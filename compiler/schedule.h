@@ -108,7 +108,7 @@ uint64_t PlaceTensors(Partition* partition, const HardwareConfig& config, bool k
                       bool share_workspace = true);
 
 /// Assigns weight rows to segments; a body acquires and releases a multiple of the ring. False where segments that live
-/// together do not fit, which only happens in staggered programs.
+/// together do not fit, which only happens in staggered programs and where weights come ahead (PlanOptions).
 bool AssignWeightRows(Schedule* schedule, const HardwareConfig& config);
 
 /// Sets wait and signal masks and the prologue's tokens from what instructions read and write.

@@ -78,6 +78,7 @@ class StripEmitter {
 
   void EmitLoad(const Strips::Event& event) {
     const Strips::Buffer& b = s_.buffers[event.index];
+    if (b.in_chunks()) return;  // with the convolution's weights
     const uint32_t s = event.strip, first = s == 0 || b.wraps[s] ? b.low[s] : b.from[s];
     const OverlayTensor& root = e_.tensor(b.root);
     e_.SetLayer(FirstReader(b.root));
@@ -151,9 +152,21 @@ class StripEmitter {
     int32_t segment = segments_[i];
     for (const ConvPiece& piece : ConvPieces(c_, s_, i, strip)) {
       if (s_.stream && piece.first_reader) segment = LoadWeightsOf(i, piece.part);
+      if (s_.stream && piece.chunk_begins) LoadResidualChunk(i, piece);
       e_.Emit(kConv, piece.conv, segment, piece.last_reader && (s_.stream || done[strip] == done.back()));
       if (piece.chunk_done) SaveRows(i, strip, piece.dst, piece.part.og0, piece.part.ogn);
     }
+  }
+
+  /// Output groups of a residual operand that passes in chunks.
+  void LoadResidualChunk(size_t i, const ConvPiece& piece) {
+    const Layer& layer = LayerAt(i);
+    if (!layer.out.residual) return;
+    const Strips::Buffer* b = s_.Find(c_.Root(layer.out.residual->tensor));
+    if (b == nullptr || !b->in_chunks()) return;
+    const OverlayTensor& root = e_.tensor(b->root);
+    e_.EmitLoad(root, {b->group0 + piece.part.og0, piece.part.ogn, b->low[0], b->to[0] - b->low[0], 0, root.width},
+                piece.res);
   }
 
   /// What a strip made of some output groups into DRAM, where the result has a place there.

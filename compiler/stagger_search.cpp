@@ -13,7 +13,7 @@ namespace xrun::compiler {
 namespace {
 
 /// Worth the trouble: part of all cycles.
-constexpr double kLeastGain = 0.01;
+constexpr double kLeastGain = 0.005;
 /// Candidates from which the search goes on; none that takes so many times what there is without stagger.
 constexpr size_t kStarts = 3;
 constexpr double kFarOff = 1.1;

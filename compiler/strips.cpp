@@ -271,14 +271,18 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
   std::vector<ConvPiece> pieces;
   for (const auto& [og0, ogn] : Split(out.groups, strips.chunk_groups[index])) {
     // Chunks of a result that is not kept whole take turns in its buffer.
-    const Strips::Buffer* buffer = strips.Find(info.output_root);
-    const uint32_t slot = buffer != nullptr ? og0 % buffer->stored : og0;
+    const auto slot_of = [&, first = og0](int32_t root) {
+      const Strips::Buffer* buffer = strips.Find(root);
+      return buffer != nullptr && buffer->in_chunks() ? first % buffer->stored : first;
+    };
+    const uint32_t slot = slot_of(info.output_root);
+    const uint32_t res_slot = layer.out.residual ? slot_of(context.Root(layer.out.residual->tensor)) : 0;
     for (const RowWork& stretch : stretches) {
       const bool first_stretch = &stretch == &stretches.front(), last_stretch = &stretch == &stretches.back();
       RowWork chunk = stretch;
       chunk.out_groups = ogn;
       chunk.dst.addr += slot * chunk.dst.plane_pitch;
-      chunk.res.addr += og0 * chunk.res.plane_pitch;
+      chunk.res.addr += res_slot * chunk.res.plane_pitch;
       for (const auto& [kh0, khn] : Split(layer.kernel_h, kernel_rows)) {
         for (const auto& [ig0, ign] : Split(info.in_groups, in_groups)) {
           const bool first = kh0 == 0 && ig0 == 0;
@@ -291,11 +295,14 @@ std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& str
           c.kernel_h = khn;
           c.accumulate = first ? 0 : 1;
           if (!last) SetKeep(&c);
-          ConvPiece piece{{og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, stretches.front().dst};
+          ConvPiece piece{
+              {og0, ogn, ig0, ign, kh0, khn, 0, layer.kernel_w, last}, c, stretches.front().dst, stretches.front().res};
+          piece.res.addr += res_slot * piece.res.plane_pitch;
           piece.dst.addr += slot * piece.dst.plane_pitch;
           // Partial sums are those of one stretch: parts of weights come again for the next.
           piece.first_reader = in_parts || first_stretch;
           piece.last_reader = in_parts || last_stretch;
+          piece.chunk_begins = first && first_stretch;
           piece.chunk_done = last && last_stretch;
           pieces.push_back(piece);
         }

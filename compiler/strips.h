@@ -78,9 +78,10 @@ struct Strips {
   struct Buffer {
     int32_t root = kNone;
     uint32_t group0 = 0, groups = 0, pitch = 0, capacity = 0;
-    /// Groups it has room for. Fewer than `groups`: a result that goes to DRAM chunk by chunk of output groups, which
-    /// take turns.
+    /// Groups it has room for. Fewer than `groups`: a result that goes to DRAM, or a residual operand that comes from
+    /// there, chunk by chunk of output groups, which take turns.
     uint32_t stored = 0;
+    bool in_chunks() const { return stored < groups; }
     bool loads = false, saves = false;
     uint32_t stage = 0, lag = 0;
     std::vector<uint32_t> low, from, to;  ///< by strip: first row needed, new rows [from, to)
@@ -140,8 +141,9 @@ struct ConvPiece {
   ConvPart part;  ///< input groups counted from the first of the operand
   Conv conv;
   View dst;                                      ///< first row of the event, first group of the chunk
+  View res;                                      ///< the same of the residual operand
   bool first_reader = true, last_reader = true;  ///< of a weight segment that comes for the event
-  bool chunk_done = true;
+  bool chunk_begins = true, chunk_done = true;
 };
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
 

@@ -265,7 +265,7 @@ TEST(Differential, ForcedToTheCpu) {
 
 /// The same graphs on two or three samples at once.
 Graph RandomBatch(uint64_t seed) {
-  Graph graph = RandomGraph(seed);
+  Graph graph = seed % 3 == 0 ? RandomStage(seed) : RandomGraph(seed);
   const int64_t batch = 2 + static_cast<int64_t>(seed % 2);
   for (compiler::Value& value : graph.values) {
     if (!value.is_constant() && value.shape.size() > 1) value.shape[0] *= batch;
@@ -279,6 +279,32 @@ Graph RandomBatch(uint64_t seed) {
 TEST(Differential, RandomBatches) {
   const auto seeds = Seeds(3000000, 200);
   CheckSeeds(RandomBatch, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+/// How many programs say something of one of their nodes.
+int CountReasons(Graph (*make)(uint64_t), const std::vector<uint64_t>& seeds, const std::string& words) {
+  int count = 0;
+  for (const uint64_t seed : seeds) {
+    auto program = compiler::Compile(make(seed), {});
+    if (!program.ok()) continue;
+    count += std::any_of(program->nodes.begin(), program->nodes.end(), [&](const NodeInfo& node) {
+      return node.reason.find(words) != std::string::npos;
+    });
+  }
+  return count;
+}
+
+TEST(Differential, BatchesAreStacked) {
+  EXPECT_GE(CountReasons(RandomBatch, Seeds(3000000, 40), "in one stack of samples"), 20);
+}
+
+TEST(Differential, RandomStages) {
+  const auto seeds = Seeds(7000000, 300);
+  CheckSeeds(RandomStage, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+TEST(Differential, PixelsThatNothingReadsAreNotComputed) {
+  EXPECT_GE(CountReasons(RandomStage, Seeds(7000000, 40), "only the pixels that are read"), 12);
 }
 
 /// Batches stay on the overlay: the CPU cuts and joins them, and little else.

@@ -119,6 +119,8 @@ compiler::Graph RandomTokens(uint64_t seed);
 /// Products of two activations: attention of several heads as different exporters spell it, with odd sizes and zero
 /// points; in some with a step of the CPU where Softmax stands.
 compiler::Graph RandomAttention(uint64_t seed);
+/// A stage of a residual network of which most pixels may not be read.
+compiler::Graph RandomStage(uint64_t seed);
 /// A layer or two, then operators in float to the end.
 compiler::Graph RandomTail(uint64_t seed);
 
