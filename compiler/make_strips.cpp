@@ -456,8 +456,8 @@ class Maker {
   uint64_t LoadBytes(const Strips::Buffer& b, uint32_t strip) const {
     const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
     const OverlayTensor& t = c_.tensor(b.root);
-    const uint64_t row = t.packed ? uint64_t{t.packed->in_cols} * t.packed->channels : t.width * c_.config.channels;
-    return uint64_t{b.groups} * (b.to[strip] - first) * row;
+    const uint64_t row = t.packed ? t.packed->row_bytes() : uint64_t{b.groups} * t.width * c_.config.channels;
+    return (b.to[strip] - first) * row;
   }
   /// The chip's side of a Load; only packing is slower than DRAM.
   double LoadCycles(const Strips::Buffer& b, uint32_t strip, double bytes_per_cycle) const {
