@@ -190,7 +190,12 @@ class Maker {
     const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
     if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
     // A part of the kernel's rows must lie inside the tensor somewhere, for every strip.
-    const bool inside = layer.pad_top == 0 && in.sample_height() >= (layer.kernel_h - 1) * layer.dilation_h + 1;
+    bool inside = layer.pad_top == 0;
+    for (uint32_t strip = 0; inside && strip < s_.strips; ++strip) {
+      for (const auto& [y0, yn] : c_.Stretches(w.layer, w.First(strip), w.Rows(strip))) {
+        inside = inside && (yn == 0 || c_.KernelRows(w.layer, y0, yn, layer.kernel_h - 1, 1).count != 0);
+      }
+    }
     const uint32_t row = layer.kernel_w * groups;
     if (row <= most && inside) return {std::max(1U, most / row), groups};
     if (row <= most) return whole;

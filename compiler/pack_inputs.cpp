@@ -4,6 +4,7 @@
 #include <cassert>
 #include <numeric>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr uint32_t kMostUnitRows = 16;  ///< image rows of a unit that are tried
 constexpr uint32_t kMostSkip = 2047;    ///< LoadPacked's field
+constexpr double kSpare = 1.25;
+constexpr uint32_t kWindowShare = 4;  ///< a window takes at most this part of activation memory, if any does
 
 uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
@@ -95,7 +98,14 @@ std::optional<Packing> MakePacking(const Layer& layer, const OverlayTensor& in, 
   return p;
 }
 
+/// Words of the rows that a strip of two rows of results reads.
+uint64_t WindowWords(const Packing& p) {
+  const uint64_t rows = uint64_t{p.kernel_h - 1} * p.dilation_h + 1 + p.stride_h;
+  return std::min<uint64_t>(rows, p.height) * p.width * p.words.size();
+}
+
 /// Cycles of the longest of array, packer and DRAM, which work side by side, then of the two that others want as well.
+/// The array waits for them where a strip is the first or the image comes in jumps: they must have some time to spare.
 std::pair<double, double> CostOf(const Packing& p, const OverlayTensor& in, const OverlayTensor& out,
                                  const Layer& layer, const HardwareConfig& config) {
   const uint64_t pixel_groups = DivideUp(uint64_t{out.width} * out.height, config.pixels);
@@ -108,18 +118,19 @@ std::pair<double, double> CostOf(const Packing& p, const OverlayTensor& in, cons
   for (const auto& word : p.words) dram_rows += word.tail != 0 ? 2 : 1;
   const double dram =
       static_cast<double>(dram_rows * p.height * in.width * in.channels) / config.dram_bytes_per_cycle();
-  return {std::max({array, packer, dram}), packer + dram};
+  return {std::max({array, kSpare * packer, kSpare * dram}), packer + dram};
 }
 
-/// The cheapest packing of a layer.
+/// The cheapest packing of a layer, of those whose windows leave room for other layers' rows.
 Packing PackingOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, const HardwareConfig& config) {
   std::optional<Packing> best;
-  std::pair<double, double> best_cost;
+  std::tuple<bool, double, double> best_cost;
   for (uint32_t rows = 1; rows <= std::min(layer.kernel_h, kMostUnitRows); ++rows) {
     for (uint32_t columns = 1; columns <= layer.kernel_w; ++columns) {
       std::optional<Packing> p = MakePacking(layer, in, out, rows, columns, config);
       if (!p) continue;
-      const auto cost = CostOf(*p, in, out, layer, config);
+      const bool large = WindowWords(*p) > config.activation_words() / kWindowShare;
+      const auto cost = std::tuple_cat(std::tuple(large), CostOf(*p, in, out, layer, config));
       if (best && cost >= best_cost) continue;
       best = std::move(p);
       best_cost = cost;
