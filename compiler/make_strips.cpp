@@ -503,6 +503,9 @@ class Maker {
       }
       return cycles;
     };
+    if (Info(w).repeats) {  // rows cost alike
+      return works[0].yn * all([&](const RowWork& work) -> Instruction { return RepeatOf(layer, in, out, work, 0); });
+    }
     switch (layer.kind) {
       case LayerKind::kConv: {
         // All pieces at once: chunks and parts follow from the key.
