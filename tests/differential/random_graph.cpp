@@ -176,6 +176,24 @@ Graph RandomStem(uint64_t seed) {
   return std::move(m.graph);
 }
 
+Graph RandomEnlargement(uint64_t seed) {
+  GraphMaker m(seed);
+  m.graph.name = "enlargement" + std::to_string(seed);
+  const int64_t h = m.Pick(1, 12), w = m.Pick(1, 12);
+  ValueId x = m.Input({1, m.Channels(40), h, w});
+  if (m.Chance(80)) x = m.Conv(x, m.Channels(40), 1, {});
+  ValueId y = m.Resize(x, 4);
+  const Shape shape = m.at(y).shape;
+  if (m.Chance(50)) {
+    const ValueId other = m.Conv(m.Input({1, m.Channels(20), shape[2], shape[3]}), m.Channels(20), 1, {});
+    y = m.Concat({y, other}, 1);
+  }
+  if (m.Chance(30)) m.Output(x);
+  if (m.Chance(80)) y = m.Conv(y, m.Channels(30), 1, m.RandomWindow(shape[2], shape[3], 3, 2, 1));
+  m.Output(y);
+  return std::move(m.graph);
+}
+
 Graph RandomGraph(uint64_t seed) {
   GraphMaker m(seed);
   m.graph.name = "graph" + std::to_string(seed);
