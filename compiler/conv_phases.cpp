@@ -26,6 +26,36 @@ std::vector<PhaseView> PhasesOf(const Layer& layer, const OverlayTensor& out) {
   return views;
 }
 
+bool RepeatsPixels(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out) {
+  const uint32_t pixels = layer.cell_h * layer.cell_w;
+  if (layer.kind != LayerKind::kConv || pixels == 1 || layer.phases.size() != pixels) return false;
+  if (layer.stride_h != 1 || layer.stride_w != 1 || layer.prelu || layer.input_b != kNone) return false;
+  if (out.height != in.height * layer.cell_h || out.width != in.width * layer.cell_w) return false;
+  if (out.channels != in.channels || out.groups != in.groups || out.zero_point != in.zero_point) return false;
+  const OutputStage& stage = layer.out;
+  if (stage.zero_point != in.zero_point || stage.clamp_lo != -128 || stage.clamp_hi != 127) return false;
+  if (stage.table || stage.residual) return false;
+  std::vector<bool> seen(pixels, false);
+  for (const ConvPhase& phase : layer.phases) {
+    if (phase.y >= layer.cell_h || phase.x >= layer.cell_w || seen[phase.y * layer.cell_w + phase.x]) return false;
+    seen[phase.y * layer.cell_w + phase.x] = true;
+    if (phase.cell_y != 0 || phase.cell_x != 0 || phase.cell_rows != in.height || phase.cell_cols != in.width ||
+        phase.kernel_h != 1 || phase.kernel_w != 1 || phase.pad_top != 0 || phase.pad_left != 0) {
+      return false;
+    }
+    if (phase.weights.size() != out.channels || phase.source.size() != out.channels) return false;
+    for (uint32_t c = 0; c < out.channels; ++c) {
+      const ChannelParams& p = phase.params[c];
+      if (phase.weights[c] != 1 || phase.source[c] != static_cast<int32_t>(c) || p.weight_zero != 0 ||
+          p.bias != -in.zero_point || p.multiplier.m != uint64_t{1} << p.multiplier.shift ||
+          in.Physical(c) != out.Physical(c)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 GroupRange InputGroups(const Layer& layer, const PhaseView& phase, const OverlayTensor& in, const OverlayTensor& out,
                        const std::vector<int32_t>& out_logical, uint32_t og, uint32_t channels_of_group) {
   if (layer.groups == 1 && phase.source == nullptr) return {0, in.groups};

@@ -166,16 +166,35 @@ void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& vi
 void Emitter::EmitPacked(const OverlayTensor& t, const Box& box, const View& view) {
   const OverlayTensor::Packed& p = *t.packed;
   for (uint32_t g = 0; g < box.gn; ++g) {
-    const uint32_t first = (box.g0 + g) * p.taps;
+    const OverlayTensor::Packed::Word& word = p.words[box.g0 + g];
     LoadPacked load;
     load.base = t.base;
     load.row_stride = p.in_cols * p.channels;
-    load.offset = static_cast<uint32_t>(t.offset + uint64_t{box.y0} * load.row_stride);
     load.in_cols = p.in_cols;
     load.channels = p.channels;
-    load.taps = std::min(p.taps, p.all_taps - first);
     load.stride = p.stride;
-    load.left = p.left + static_cast<int32_t>(first + box.x0 * p.stride);
+    load.left = p.left + static_cast<int32_t>(box.x0 * p.stride);
+    load.head = word.head;
+    load.tail = word.tail;
+    load.skip = word.skip;
+    if (word.tail == 0) {
+      load.left += static_cast<int32_t>(word.skip / p.channels);
+      load.skip = word.skip % p.channels;
+    }
+    if (load.skip == 0 && word.head % p.channels == 0) {
+      load.taps = word.head / p.channels;
+      load.head = 0;
+    }
+    // Rows of the image are counted from one inside; a word whose rows are all inside need not know how many there are.
+    const int32_t first = static_cast<int32_t>(box.y0 * p.row_step + word.row) + p.top;
+    const uint32_t below = (box.yn - 1) * p.row_step + (word.tail != 0 ? 1 : 0);
+    const int32_t origin = std::clamp(first, 0, static_cast<int32_t>(p.in_rows) - 1);
+    load.offset = static_cast<uint32_t>(t.offset + static_cast<uint64_t>(origin) * load.row_stride);
+    load.row_step = p.row_step == 1 ? 0 : p.row_step;
+    if (first != origin || static_cast<uint32_t>(first) + below >= p.in_rows) {
+      load.top = first - origin;
+      load.in_rows = std::min(p.in_rows - static_cast<uint32_t>(origin), below + 1);
+    }
     load.rows = box.yn;
     load.cols = box.xn;
     load.addr = view.addr + g * view.plane_pitch;

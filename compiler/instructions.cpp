@@ -148,6 +148,27 @@ Elementwise ElementwiseOf(const Layer& layer, const OverlayTensor& a, const Over
   return e;
 }
 
+Elementwise RepeatOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, const RowWork& work,
+                     uint32_t row) {
+  // The sum of nothing times the first pixels and once operand b, which alone can stay where it is along a row.
+  Elementwise e;
+  e.kind = kElementwiseAdd;
+  e.planes = out.groups;
+  e.rows = in.width;
+  e.cols = layer.cell_w;
+  const uint32_t from = (work.y0 + row) / layer.cell_h - work.rows.first;
+  e.a = e.b = work.src.addr + from * work.src.row_pitch;
+  e.b_row_pitch = 1;
+  e.b_plane_pitch = work.src.plane_pitch;
+  e.dst = work.dst.addr + row * work.dst.row_pitch;
+  e.dst_row_pitch = layer.cell_w;
+  e.dst_plane_pitch = work.dst.plane_pitch;
+  e.m_b = 1;
+  e.clamp_lo = -128;
+  e.clamp_hi = 127;
+  return e;
+}
+
 Elementwise RowCopy(uint32_t groups, uint32_t rows, uint32_t cols, const View& from, const View& to) {
   Elementwise e;
   e.kind = kElementwiseCopy;

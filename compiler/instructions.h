@@ -26,6 +26,10 @@ Pool PoolOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& ou
 Elementwise ElementwiseOf(const Layer& layer, const OverlayTensor& a, const OverlayTensor* b, const OverlayTensor& out,
                           const RowWork& work);
 
+/// Row `row` of the work of a layer that repeats pixels (RepeatsPixels).
+Elementwise RepeatOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, const RowWork& work,
+                     uint32_t row);
+
 /// Copies rows that a buffer needs again from its end to its beginning.
 Elementwise RowCopy(uint32_t groups, uint32_t rows, uint32_t cols, const View& from, const View& to);
 

@@ -53,12 +53,24 @@ struct OverlayTensor {
 
   /// In DRAM pixel after pixel of `channels` bytes: an input that only packed tensors read.
   bool dense = false;
-  /// Not a tensor of its own: what LoadPacked makes of the dense tensor at the same place in DRAM. Its column x holds,
-  /// for each tap, all channels of pixel x·stride + left + tap of a row of `in_cols`; `taps` of them in a group.
+  /// Not a tensor of its own: what LoadPacked makes of the dense tensor at the same place in DRAM. Column x of row y
+  /// holds bytes of the image's rows from y·row_step + top on, each from pixel x·stride + left on. Group g has those of
+  /// words[g]: `head` bytes of row `row`, without its first `skip`, then the first `tail` of the row below.
   struct Packed {
-    uint32_t channels = 0, taps = 0, all_taps = 0, stride = 1, in_cols = 0;
-    int32_t left = 0;
+    struct Word {
+      uint32_t row = 0, skip = 0, head = 0, tail = 0;
+      bool operator==(const Word&) const = default;
+    };
+    uint32_t channels = 0, stride = 1, in_cols = 0, in_rows = 0, row_step = 1;
+    int32_t left = 0, top = 0;
+    std::vector<Word> words;
     bool operator==(const Packed&) const = default;
+    /// Bytes of DRAM that a row of all groups' words reads at most.
+    uint64_t row_bytes() const {
+      uint64_t rows = 0;
+      for (const Word& word : words) rows += word.tail != 0 ? 2 : 1;
+      return rows * in_cols * channels;
+    }
   };
   std::optional<Packed> packed;
 

@@ -190,7 +190,12 @@ class Maker {
     const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
     if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
     // A part of the kernel's rows must lie inside the tensor somewhere, for every strip.
-    const bool inside = layer.pad_top == 0 && in.sample_height() >= (layer.kernel_h - 1) * layer.dilation_h + 1;
+    bool inside = layer.pad_top == 0;
+    for (uint32_t strip = 0; inside && strip < s_.strips; ++strip) {
+      for (const auto& [y0, yn] : c_.Stretches(w.layer, w.First(strip), w.Rows(strip))) {
+        inside = inside && (yn == 0 || c_.KernelRows(w.layer, y0, yn, layer.kernel_h - 1, 1).count != 0);
+      }
+    }
     const uint32_t row = layer.kernel_w * groups;
     if (row <= most && inside) return {std::max(1U, most / row), groups};
     if (row <= most) return whole;
@@ -470,8 +475,8 @@ class Maker {
   uint64_t LoadBytes(const Strips::Buffer& b, uint32_t strip) const {
     const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
     const OverlayTensor& t = c_.tensor(b.root);
-    const uint64_t row = t.packed ? uint64_t{t.packed->in_cols} * t.packed->channels : t.width * c_.config.channels;
-    return uint64_t{b.groups} * (b.to[strip] - first) * row;
+    const uint64_t row = t.packed ? t.packed->row_bytes() : uint64_t{b.groups} * t.width * c_.config.channels;
+    return (b.to[strip] - first) * row;
   }
   /// The chip's side of a Load; only packing is slower than DRAM.
   double LoadCycles(const Strips::Buffer& b, uint32_t strip, double bytes_per_cycle) const {
@@ -512,6 +517,9 @@ class Maker {
       }
       return cycles;
     };
+    if (Info(w).repeats) {  // rows cost alike
+      return works[0].yn * all([&](const RowWork& work) -> Instruction { return RepeatOf(layer, in, out, work, 0); });
+    }
     switch (layer.kind) {
       case LayerKind::kConv: {
         // All pieces at once: chunks and parts follow from the key.

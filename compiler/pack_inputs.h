@@ -5,9 +5,9 @@
 
 namespace xrun::compiler {
 
-/// Shallow inputs (pictures) that only convolutions read: dense in DRAM, packed over kernel width and channels when
-/// they are loaded (LoadPacked), so that the array's lanes carry taps instead of nothing. Such a convolution becomes
-/// one with a kernel of few columns. Changes no result.
+/// Shallow inputs (pictures) that only convolutions read: dense in DRAM, packed over the kernel's rows, columns and
+/// channels when they are loaded (LoadPacked), so that the array's lanes carry taps instead of nothing. Such a
+/// convolution becomes one with a kernel of few rows and columns. Changes no result.
 void PackInputs(const HardwareConfig& config, Partition* partition);
 
 }  // namespace xrun::compiler

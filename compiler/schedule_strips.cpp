@@ -109,7 +109,7 @@ class StripEmitter {
     const Layer& layer = LayerAt(i);
     const OverlayTensor& out = e_.tensor(layer.output);
     e_.SetLayer(w.layer);
-    if (layer.kind == LayerKind::kConv) {
+    if (InfoAt(i).engine == kConv) {
       EmitConv(i, strip);
       return;
     }
@@ -121,6 +121,10 @@ class StripEmitter {
   void EmitVector(size_t i, const RowWork& work) {
     const Layer& layer = LayerAt(i);
     const OverlayTensor &in = e_.tensor(layer.input), &out = e_.tensor(layer.output);
+    if (InfoAt(i).repeats) {
+      for (uint32_t row = 0; row < work.yn; ++row) e_.Emit(kVector, RepeatOf(layer, in, out, work, row));
+      return;
+    }
     switch (layer.kind) {
       case LayerKind::kDepthwise: {
         Depthwise d = DepthwiseOf(layer, in, out, work);

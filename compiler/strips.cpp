@@ -83,6 +83,12 @@ StripLayer StripContext::Describe(const Layer& layer) const {
   }
   if (out.height > kFieldLimit || out.width > kFieldLimit) return s;
   const uint64_t cp = config.channels;
+  // Operand a of the rows' instructions is a row's first pixels.
+  if (out.samples == 1 && RepeatsPixels(layer, in, out) && in.width >= layer.cell_w) {
+    s.engine = kVector;
+    s.repeats = s.simple = true;
+    return s;
+  }
   switch (layer.kind) {
     case LayerKind::kConv: {
       if (!layer.phases.empty() || layer.cell_h != 1 || layer.cell_w != 1) return s;
@@ -169,6 +175,10 @@ InputSpan StripContext::KernelRows(int32_t index, uint32_t y0, uint32_t yn, uint
 InputSpan StripContext::Rows(int32_t index, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const {
   const Layer& layer = partition.layers[static_cast<size_t>(index)];
   const OverlayTensor &t = tensor(operand.tensor), &out = tensor(layer.output);
+  if (layers[static_cast<size_t>(index)].repeats) {
+    const uint32_t first = y0 / layer.cell_h;
+    return {first, yn == 0 ? 0 : (y0 + yn - 1) / layer.cell_h + 1 - first, 0};
+  }
   if (operand.role == StripLayer::Operand::kMain && layer.kind != LayerKind::kElementwise) {
     const auto stretches = Stretches(index, y0, yn);
     InputSpan rows = KernelRows(index, stretches.front().first, stretches.front().second, 0, layer.kernel_h);

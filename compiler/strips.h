@@ -20,6 +20,8 @@ struct StripLayer {
   /// can compute. Others are scheduled by themselves (schedule_*.cpp).
   bool simple = false;
   Engine engine = kConv;
+  /// A convolution with phases that only repeats pixels (RepeatsPixels): in strips the vector engine copies them.
+  bool repeats = false;
   struct Operand {
     int32_t tensor = kNone, root = kNone;
     enum Role : uint8_t { kMain, kSecond, kResidual } role = kMain;

@@ -142,6 +142,62 @@ TEST(Differential, RandomLayers) {
   CheckSeeds(RandomLayer, seeds, static_cast<int>(seeds.size()) / 10);
 }
 
+TEST(Differential, RandomStems) {
+  const auto seeds = Seeds(8000000, 600);
+  CheckSeeds(RandomStem, seeds, static_cast<int>(seeds.size()) / 10);
+}
+
+/// Of the same graphs: packed loads come in every form.
+TEST(Differential, RandomStemsArePacked) {
+  int packed = 0, bytes = 0, two_rows = 0, outside = 0, steps = 0;
+  for (const uint64_t seed : Seeds(8000000, 200)) {
+    CompileOptions options;
+    options.config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
+    const Program program = compiler::Compile(RandomStem(seed), options).value();
+    for (const OverlayStep& step : program.overlay_steps) {
+      for (const InstructionWord& word : step.body[kLoad]) {
+        const Instruction instruction = *Decode(word, kLoad);
+        const auto* load = std::get_if<LoadPacked>(&instruction);
+        if (load == nullptr) continue;
+        ++packed;
+        bytes += load->head != 0 ? 1 : 0;
+        two_rows += load->tail != 0 ? 1 : 0;
+        outside += load->in_rows != 0 ? 1 : 0;
+        steps += load->row_step != 0 ? 1 : 0;
+      }
+    }
+  }
+  if (std::getenv("XRUN_SEED") != nullptr) return;
+  EXPECT_GT(packed, 200);
+  for (const int count : {bytes, two_rows, outside, steps}) EXPECT_GT(count, 20);
+}
+
+TEST(Differential, RandomEnlargements) {
+  const auto seeds = Seeds(9000000, 300);
+  CheckSeeds(RandomEnlargement, seeds, static_cast<int>(seeds.size()) / 5);
+}
+
+/// Of the same graphs: in many the vector engine repeats pixels, row by row.
+TEST(Differential, EnlargementsRepeatPixels) {
+  int repeats = 0;
+  for (const uint64_t seed : Seeds(9000000, 200)) {
+    CompileOptions options;
+    options.config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
+    const Program program = compiler::Compile(RandomEnlargement(seed), options).value();
+    bool found = false;
+    for (const OverlayStep& step : program.overlay_steps) {
+      for (const InstructionWord& word : step.body[kVector]) {
+        const Instruction instruction = *Decode(word, kVector);
+        const auto* x = std::get_if<Elementwise>(&instruction);
+        found = found || (x != nullptr && x->kind == kElementwiseAdd && x->m_a == 0 && x->b_step == 0);
+      }
+    }
+    repeats += found ? 1 : 0;
+  }
+  if (std::getenv("XRUN_SEED") != nullptr) return;
+  EXPECT_GT(repeats, 30);
+}
+
 TEST(Differential, RandomGraphs) {
   const auto seeds = Seeds(100000, 800);
   CheckSeeds(RandomGraph, seeds, static_cast<int>(seeds.size()) / 5);

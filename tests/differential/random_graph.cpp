@@ -153,6 +153,47 @@ Graph RandomLayer(uint64_t seed) {
   return std::move(m.graph);
 }
 
+Graph RandomStem(uint64_t seed) {
+  GraphMaker m(seed);
+  m.graph.name = "stem" + std::to_string(seed);
+  const int64_t h = m.Pick(1, 40), w = m.Pick(1, 40);
+  const ValueId x = m.Input({1, m.Chance(50) ? 3 : m.Pick(1, 8), h, w});
+  const int64_t readers = m.Chance(80) ? 1 : 2;
+  for (int64_t i = 0; i < readers; ++i) {
+    GraphMaker::Window window =
+        m.RandomWindow(h, w, m.Chance(60) ? 7 : 11, m.Chance(85) ? 3 : 12, m.Chance(80) ? 1 : 3);
+    if (m.Chance(10)) {  // more padding than kernel
+      window.top += m.Pick(0, 9);
+      window.bottom += m.Pick(0, 9);
+    }
+    if (m.Chance(40)) window.dilation_w = 1;
+    ValueId y = m.Conv(x, m.Channels(50), 1, window);
+    const Shape shape = m.at(y).shape;
+    if (m.Chance(40)) y = m.Conv(y, m.Channels(20), 1, m.RandomWindow(shape[2], shape[3], 3, 2, 1));
+    if (m.Chance(20)) y = m.Pool(y, false, false, m.RandomWindow(m.at(y).shape[2], m.at(y).shape[3], 3, 2, 1));
+    m.Output(y);
+  }
+  return std::move(m.graph);
+}
+
+Graph RandomEnlargement(uint64_t seed) {
+  GraphMaker m(seed);
+  m.graph.name = "enlargement" + std::to_string(seed);
+  const int64_t h = m.Pick(1, 12), w = m.Pick(1, 12);
+  ValueId x = m.Input({1, m.Channels(40), h, w});
+  if (m.Chance(80)) x = m.Conv(x, m.Channels(40), 1, {});
+  ValueId y = m.Resize(x, 4);
+  const Shape shape = m.at(y).shape;
+  if (m.Chance(50)) {
+    const ValueId other = m.Conv(m.Input({1, m.Channels(20), shape[2], shape[3]}), m.Channels(20), 1, {});
+    y = m.Concat({y, other}, 1);
+  }
+  if (m.Chance(30)) m.Output(x);
+  if (m.Chance(80)) y = m.Conv(y, m.Channels(30), 1, m.RandomWindow(shape[2], shape[3], 3, 2, 1));
+  m.Output(y);
+  return std::move(m.graph);
+}
+
 Graph RandomGraph(uint64_t seed) {
   GraphMaker m(seed);
   m.graph.name = "graph" + std::to_string(seed);

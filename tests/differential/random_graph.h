@@ -112,6 +112,10 @@ class GraphMaker {
 /// One random layer of a random kind, and a small random graph with branches.
 compiler::Graph RandomLayer(uint64_t seed);
 compiler::Graph RandomGraph(uint64_t seed);
+/// A picture of few channels and odd sizes, read by one or two convolutions of windows up to 11 x 11.
+compiler::Graph RandomStem(uint64_t seed);
+/// Planes enlarged between convolutions, perhaps joined with others, as in networks that look at several scales.
+compiler::Graph RandomEnlargement(uint64_t seed);
 /// Layers with int8 movement between them that runs on the CPU: transposes, reshapes, odd resizes and gathers.
 compiler::Graph RandomDetours(uint64_t seed);
 /// Matrix products of several rows between planes.

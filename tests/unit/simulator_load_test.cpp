@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "isa/arithmetic.h"
@@ -39,84 +41,137 @@ Conv PlainConv() {
   return x;
 }
 
-/// 7x7 taps, stride 2, padding 3, three channels: packed in two planes of five and two taps, against the definition.
-TEST(LoadPacked, GivesTheConvolutionOfTheImage) {
-  const HardwareConfig config = BuiltInConfigs()[7];
-  constexpr int64_t kSize = 21, kChannels = 3, kKernel = 7, kStride = 2, kPad = 3,
-                    kOut = (kSize + 2 * kPad - kKernel) / kStride + 1;
-  constexpr int32_t kZero = -7;
-  std::mt19937_64 random(4);
-  const auto int4 = [&] { return static_cast<int8_t>(static_cast<int>(random() % 3) - 1); };
-  std::vector<uint8_t> image(kSize * kSize * kChannels);
-  for (uint8_t& b : image) b = static_cast<uint8_t>(static_cast<int>(random() % 5) - 2);
-  std::vector<int8_t> weights(16 * kKernel * kKernel * kChannels);
-  for (int8_t& w : weights) w = int4();
-  const auto weight = [&](int64_t oc, int64_t kh, int64_t kw, int64_t c) {
-    return weights[static_cast<size_t>(((oc * kKernel + kh) * kKernel + kw) * kChannels + c)];
-  };
+/// 7x7 taps, stride 2, padding 3, over a small picture of three channels; a Conv of its packed forms must give what
+/// the definition gives.
+class PackedImage {
+ public:
+  static constexpr int64_t kSize = 21, kChannels = 3, kKernel = 7, kStride = 2, kPad = 3,
+                           kOut = (kSize + 2 * kPad - kKernel) / kStride + 1;
+  static constexpr int32_t kZero = -7;
 
-  MachineState s(config);
-  LoadPacked load;
-  load.row_stride = kSize * kChannels;
-  load.in_cols = load.rows = kSize;
-  load.channels = kChannels;
-  load.stride = kStride;
-  load.cols = load.row_pitch = kOut;
-  load.fill = kZero;
-  load.taps = 5;
-  load.left = -kPad;
-  ASSERT_TRUE(CheckFields(load, kLoad, config).ok());
-  reference::Execute(load, s, image.data());
-  load.taps = 2;
-  load.left = 5 - kPad;
-  load.addr = kSize * kOut;
-  reference::Execute(load, s, image.data());
-
-  Conv x = PlainConv();
-  x.in_w = x.src_row_pitch = kOut;
-  x.in_h = kSize;
-  x.src_plane_pitch = kSize * kOut;
-  x.ic_groups = 2;
-  x.kernel_h = kKernel;
-  x.stride_h = kStride;
-  x.pad_top = kPad;
-  x.fill = kZero;
-  x.out_w = x.out_h = x.dst_row_pitch = kOut;
-  x.dst = 4096;
-  PlantPassThrough(s, 0);
-  for (int64_t kh = 0; kh < kKernel; ++kh) {
-    for (int64_t g = 0; g < 2; ++g) {
-      for (int64_t oc = 0; oc < 16; ++oc) {
-        for (int64_t lane = 0; lane < 16; ++lane) {
-          const int64_t kw = g * 5 + lane / kChannels;
-          const bool used = lane < (g == 0 ? 15 : 6);
-          s.ring[static_cast<size_t>((1 + kh * 2 + g) * 256 + oc * 16 + lane)] =
-              static_cast<uint8_t>(used ? weight(oc, kh, kw, lane % kChannels) : 0);
-        }
-      }
-    }
+  PackedImage() : config_(BuiltInConfigs()[7]), s_(config_) {
+    std::mt19937_64 random(4);
+    for (uint8_t& b : image_) b = static_cast<uint8_t>(static_cast<int>(random() % 5) - 2);
+    for (int8_t& w : weights_) w = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
+    load_.row_stride = kSize * kChannels;
+    load_.in_cols = kSize;
+    load_.channels = kChannels;
+    load_.stride = kStride;
+    load_.cols = load_.row_pitch = kOut;
+    load_.left = -kPad;
+    load_.fill = kZero;
   }
-  reference::Execute(x, s);
 
-  for (int64_t oc = 0; oc < 16; ++oc) {
-    for (int64_t oy = 0; oy < kOut; ++oy) {
-      for (int64_t ox = 0; ox < kOut; ++ox) {
-        int64_t sum = 0;
-        for (int64_t kh = 0; kh < kKernel; ++kh) {
-          for (int64_t kw = 0; kw < kKernel; ++kw) {
-            for (int64_t c = 0; c < kChannels; ++c) {
-              const int64_t iy = oy * kStride + kh - kPad, ix = ox * kStride + kw - kPad;
-              const bool inside = iy >= 0 && ix >= 0 && iy < kSize && ix < kSize;
-              const auto at = static_cast<size_t>((iy * kSize + ix) * kChannels + c);
-              sum += (inside ? static_cast<int8_t>(image[at]) : kZero) * weight(oc, kh, kw, c);
-            }
+  /// The load that the next Execute makes; all planes have as many rows.
+  LoadPacked& load() { return load_; }
+  void Execute() {
+    const Status legal = CheckFields(load_, kLoad, config_);
+    ASSERT_TRUE(legal.ok()) << legal.failure().ToString();
+    load_.addr = planes_++ * load_.rows * kOut;
+    reference::Execute(load_, s_, image_.data());
+  }
+
+  /// A Conv over `kernel_rows` rows of words; `tap(row, plane, lane)` is the byte's number in the kernel, row after row
+  /// of pixels of channels, or -1. Against the definition.
+  template <typename Tap>
+  void Check(uint32_t kernel_rows, uint32_t stride_h, uint32_t dilation_h, int32_t pad_top, const Tap& tap) {
+    Conv x = PlainConv();
+    x.in_w = x.src_row_pitch = kOut;
+    x.in_h = load_.rows;
+    x.src_plane_pitch = load_.rows * kOut;
+    x.ic_groups = planes_;
+    x.kernel_h = kernel_rows;
+    x.stride_h = stride_h;
+    x.dilation_h = dilation_h;
+    x.pad_top = pad_top;
+    x.fill = kZero;
+    x.out_w = x.out_h = x.dst_row_pitch = kOut;
+    x.dst = 4096;
+    PlantPassThrough(s_, 0);
+    for (uint32_t row = 0; row < kernel_rows; ++row) {
+      for (uint32_t plane = 0; plane < planes_; ++plane) {
+        for (uint32_t oc = 0; oc < 16; ++oc) {
+          for (uint32_t lane = 0; lane < 16; ++lane) {
+            const int64_t at = tap(row, plane, lane);
+            s_.ring[(1 + row * planes_ + plane) * 256 + oc * 16 + lane] =
+                at < 0 ? 0 : static_cast<uint8_t>(Weight(oc, at));
           }
         }
-        ASSERT_EQ(s.Word(static_cast<uint64_t>(4096 + oy * kOut + ox))[oc], std::clamp<int64_t>(sum, -128, 127))
-            << oc << ' ' << oy << ' ' << ox;
+      }
+    }
+    reference::Execute(x, s_);
+    for (int64_t oc = 0; oc < 16; ++oc) {
+      for (int64_t oy = 0; oy < kOut; ++oy) {
+        for (int64_t ox = 0; ox < kOut; ++ox) {
+          ASSERT_EQ(s_.Word(static_cast<uint64_t>(4096 + oy * kOut + ox))[oc], Expected(oc, oy, ox))
+              << oc << ' ' << oy << ' ' << ox;
+        }
       }
     }
   }
+
+ private:
+  int8_t Weight(int64_t oc, int64_t tap) const {
+    return weights_[static_cast<size_t>(oc * kKernel * kKernel * kChannels + tap)];
+  }
+  int64_t Expected(int64_t oc, int64_t oy, int64_t ox) const {
+    int64_t sum = 0;
+    for (int64_t tap = 0; tap < kKernel * kKernel * kChannels; ++tap) {
+      const int64_t iy = oy * kStride + tap / (kKernel * kChannels) - kPad;
+      const int64_t ix = ox * kStride + tap / kChannels % kKernel - kPad;
+      const bool inside = iy >= 0 && ix >= 0 && iy < kSize && ix < kSize;
+      const auto at = static_cast<size_t>((iy * kSize + ix) * kChannels + tap % kChannels);
+      sum += (inside ? static_cast<int8_t>(image_[at]) : kZero) * Weight(oc, tap);
+    }
+    return std::clamp<int64_t>(sum, -128, 127);
+  }
+
+  HardwareConfig config_;
+  MachineState s_;
+  std::array<uint8_t, kSize * kSize * kChannels> image_;
+  std::array<int8_t, 16 * kKernel * kKernel * kChannels> weights_;
+  LoadPacked load_;
+  uint32_t planes_ = 0;
+};
+
+/// Two planes of five and two taps: 14 steps of the array.
+TEST(LoadPacked, GivesTheConvolutionOfTheImage) {
+  PackedImage image;
+  image.load().rows = PackedImage::kSize;
+  image.load().taps = 5;
+  image.Execute();
+  image.load().taps = 2;
+  image.load().left += 5;
+  image.Execute();
+  image.Check(7, 2, 1, 3, [](uint32_t row, uint32_t plane, uint32_t lane) -> int64_t {
+    return lane < (plane == 0 ? 15 : 6) ? int64_t{row} * 21 + plane * 15 + lane : -1;
+  });
+}
+
+/// Three planes of a pair of rows, 42 bytes in 16, 5 + 11 and 10, the pairs -1 and 0, 1 and 2, …, 21 and 22, of which
+/// the image has 0 to 20: 12 steps.
+TEST(LoadPacked, PairsOfRowsGiveTheConvolutionOfTheImage) {
+  PackedImage image;
+  LoadPacked& load = image.load();
+  load.rows = 12;
+  load.row_step = 2;
+  load.top = -1;
+  load.in_rows = PackedImage::kSize;
+  load.head = 16;
+  image.Execute();
+  load.skip = 16;
+  load.head = 5;
+  load.tail = 11;
+  image.Execute();
+  load.skip = 11;
+  load.head = 10;
+  load.tail = 0;
+  load.top = 0;
+  image.Execute();
+  image.Check(4, 1, 1, 1, [](uint32_t row, uint32_t plane, uint32_t lane) -> int64_t {
+    const uint32_t byte = plane * 16 + lane;
+    return byte < 42 && (row < 3 || byte < 21) ? int64_t{row} * 42 + byte : -1;
+  });
 }
 
 /// A[5 x 20] times B[20 x 11] or its transpose, from the bytes that Save leaves in DRAM, for zero points of both
