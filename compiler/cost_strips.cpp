@@ -56,9 +56,9 @@ class StripCost {
         uint64_t cycles = 0;
         for (const ConvPiece& piece : ConvPieces(c_, s_, index, strip)) {
           std::vector<uint32_t> part_key = key;
-          for (const uint32_t x : {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign,
-                                   piece.part.khn, piece.conv.in_h, piece.conv.keep, piece.conv.src % banks,
-                                   piece.conv.dst % banks}) {
+          for (const uint32_t x :
+               {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign, piece.part.khn,
+                piece.conv.in_h, piece.conv.keep, piece.conv.src % banks, piece.conv.dst % banks}) {
             part_key.push_back(x);
           }
           cycles += c_.Cycles(part_key, [&]() -> Instruction { return piece.conv; });
@@ -101,9 +101,8 @@ class StripCost {
       const RowWork work = GroupsOf(stretch, 0, 1);
       std::vector<uint32_t> key = KeyOf(w, work, 1);
       key.push_back(kConv);
-      cycles += c_.Cycles(key, [&]() -> Instruction {
-        return ConvOf(layer, c_.tensor(layer.input), c_.tensor(layer.output), work);
-      });
+      cycles += c_.Cycles(
+          key, [&]() -> Instruction { return ConvOf(layer, c_.tensor(layer.input), c_.tensor(layer.output), work); });
     }
     return cycles;
   }

@@ -124,8 +124,8 @@ Box Emitter::InRoot(const OverlayTensor& t, Box box) {
 
 namespace {
 
-/// Calls `transfer` for each sample of a stack that has places of its own in DRAM: the sample, the box's part of it, and
-/// where that lies on chip.
+/// Calls `transfer` for each sample of a stack that has places of its own in DRAM: the sample, the box's part of it,
+/// and where that lies on chip.
 template <typename Transfer>
 void ForEachSample(const OverlayTensor& stack, const Box& box, const View& view, const Transfer& transfer) {
   OverlayTensor sample = stack;
@@ -133,7 +133,8 @@ void ForEachSample(const OverlayTensor& stack, const Box& box, const View& view,
   sample.places.clear();
   sample.height = stack.sample_height();
   for (uint32_t s = 0; s < stack.samples; ++s) {
-    const uint32_t begin = std::max(box.y0, s * sample.height), end = std::min(box.y0 + box.yn, (s + 1) * sample.height);
+    const uint32_t begin = std::max(box.y0, s * sample.height),
+                   end = std::min(box.y0 + box.yn, (s + 1) * sample.height);
     if (begin >= end) continue;
     sample.base = stack.places[s].base;
     sample.offset = stack.places[s].offset;
@@ -151,9 +152,8 @@ void ForEachSample(const OverlayTensor& stack, const Box& box, const View& view,
 void Emitter::EmitLoad(const OverlayTensor& root, const Box& box, const View& view) {
   if (box.words() == 0) return;
   if (!root.places.empty()) {
-    ForEachSample(root, box, view, [&](const auto& sample, const Box& part, const View& at) {
-      EmitLoad(sample, part, at);
-    });
+    ForEachSample(root, box, view,
+                  [&](const auto& sample, const Box& part, const View& at) { EmitLoad(sample, part, at); });
     return;
   }
   if (root.packed) {
@@ -187,9 +187,8 @@ void Emitter::EmitPacked(const OverlayTensor& t, const Box& box, const View& vie
 
 void Emitter::EmitSave(const OverlayTensor& root, const Box& box, const View& view) {
   if (!root.places.empty()) {
-    ForEachSample(root, box, view, [&](const auto& sample, const Box& part, const View& at) {
-      EmitSave(sample, part, at);
-    });
+    ForEachSample(root, box, view,
+                  [&](const auto& sample, const Box& part, const View& at) { EmitSave(sample, part, at); });
     return;
   }
   Emit(kSave, MakeTransfer<Save>(root, box, view, config.channels));

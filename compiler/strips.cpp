@@ -165,8 +165,9 @@ StripLayer StripContext::Describe(const Layer& layer) const {
         return s;
       }
     }
-    s.seamless = out.samples == 1 || (layer.pad_top == 0 && in.sample_height() == layer.stride_h * out.sample_height() &&
-                                      (layer.kernel_h - 1) * layer.dilation_h + 1 <= layer.stride_h);
+    s.seamless =
+        out.samples == 1 || (layer.pad_top == 0 && in.sample_height() == layer.stride_h * out.sample_height() &&
+                             (layer.kernel_h - 1) * layer.dilation_h + 1 <= layer.stride_h);
   }
   s.simple = true;
   return s;

@@ -62,8 +62,8 @@ class StripContext {
   InputSpan Rows(int32_t layer, const StripLayer::Operand& operand, uint32_t y0, uint32_t yn) const;
   /// The same of the main operand of a window, for some of the kernel's rows; all within a stretch.
   InputSpan KernelRows(int32_t layer, uint32_t y0, uint32_t yn, uint32_t kh0, uint32_t khn) const;
-  /// Rows [y0, y0 + yn) of a layer's result in stretches that one instruction can compute: cut where a sample of a stack
-  /// ends, unless rows go on over that border as they do within a sample.
+  /// Rows [y0, y0 + yn) of a layer's result in stretches that one instruction can compute: cut where a sample of a
+  /// stack ends, unless rows go on over that border as they do within a sample.
   std::vector<std::pair<uint32_t, uint32_t>> Stretches(int32_t layer, uint32_t y0, uint32_t yn) const;
   /// Own cycles; memory of what was asked before.
   uint64_t Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const;
@@ -178,13 +178,13 @@ std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, c
 /// The same for some of its groups, where input and output groups belong to each other.
 RowWork GroupsOf(RowWork work, uint32_t first, uint32_t count);
 
-/// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the parts
-/// of its sum, the last with the output stage. Without weights.
+/// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the
+/// parts of its sum, the last with the output stage. Without weights.
 struct ConvPiece {
   ConvPart part;  ///< input groups counted from the first of the operand
   Conv conv;
-  View dst;                                        ///< first row of the event, first group of the chunk
-  bool first_reader = true, last_reader = true;    ///< of a weight segment that comes for the event
+  View dst;                                      ///< first row of the event, first group of the chunk
+  bool first_reader = true, last_reader = true;  ///< of a weight segment that comes for the event
   bool chunk_done = true;
 };
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
