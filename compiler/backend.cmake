@@ -4,6 +4,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/build_program.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compile.cpp
   ${CMAKE_CURRENT_LIST_DIR}/conv_phases.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/cost_strips.cpp
   ${CMAKE_CURRENT_LIST_DIR}/emitter.cpp
   ${CMAKE_CURRENT_LIST_DIR}/estimate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/instructions.cpp
@@ -22,6 +23,7 @@ target_sources(xrun_compiler PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/lower_text.cpp
   ${CMAKE_CURRENT_LIST_DIR}/macs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/move_to_cpu.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/share_depthwise.cpp
   ${CMAKE_CURRENT_LIST_DIR}/skip_unread_pixels.cpp
   ${CMAKE_CURRENT_LIST_DIR}/split_batch.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stack_samples.cpp

@@ -27,25 +27,76 @@ void Finish(const HardwareConfig& config, ScheduledPartition* result) {
   Synchronize(&result->schedule, config);
 }
 
-/// Tries a plan's schedule with weights that come ahead.
-void ChooseWeightsAhead(const Partition& partition, const HardwareConfig& config, Plan* plan) {
-  double least = std::numeric_limits<double>::infinity();
+/// A plan and what a schedule after it takes.
+struct Planned {
+  Partition partition;  ///< as placed
+  Plan plan;
+  double cycles = 0;  ///< of a request, by the estimate
+};
+
+/// The best plan; nullopt where nothing fits.
+std::optional<Planned> PlanAndMeasure(const Partition& partition, const CompileOptions& options,
+                                      const PlanOptions& search) {
+  Planned planned{partition, {}, 0};
+  auto plan = PlanPartition(&planned.partition, options.config, search);
+  if (!plan) return std::nullopt;
+  planned.plan = *std::move(plan);
+  planned.cycles = std::numeric_limits<double>::infinity();
   bool best = false;
   for (const bool ahead : {false, true}) {
-    plan->options.weights_ahead = ahead;
+    planned.plan.options.weights_ahead = ahead;
     WeightImage measured = WeightImage::Measure();
-    ScheduledPartition trial;
-    trial.partition = partition;
-    auto schedule = BuildSchedule(partition, config, {}, plan, &measured, nullptr);
-    if (!schedule.ok()) break;
-    trial.schedule = std::move(schedule).value();
-    if (!AssignWeightRows(&trial.schedule, config)) continue;
-    Synchronize(&trial.schedule, config);
-    const double cycles = EstimateCycles(trial.schedule, config);
-    if (cycles < least) best = ahead;
-    least = std::min(least, cycles);
+    auto schedule = BuildSchedule(planned.partition, options.config, options.tiling, &planned.plan, &measured, nullptr);
+    if (!schedule.ok()) return std::nullopt;
+    if (!AssignWeightRows(&*schedule, options.config)) continue;
+    Synchronize(&*schedule, options.config);
+    const double cycles = EstimateCycles(*schedule, options.config);
+    if (cycles < planned.cycles) best = ahead;
+    planned.cycles = std::min(planned.cycles, cycles);
   }
-  plan->options.weights_ahead = best;
+  planned.plan.options.weights_ahead = best;
+  return planned;
+}
+
+/// The plans worth a look: without and with shares of depthwise layers on the array; the better one first, the other
+/// only where it is close: halves of staggered programs leave the engines other work.
+std::vector<Planned> PlansOf(const Partition& partition, const CompileOptions& options, PlanOptions search) {
+  constexpr double kClose = 1.05;
+  std::vector<Planned> plans;
+  for (const bool share : {false, true}) {
+    search.use_shares = share;
+    if (share && !options.share_depthwise) continue;
+    auto planned = PlanAndMeasure(partition, options, search);
+    if (planned && (!share || planned->plan.SharesDepthwise())) plans.push_back(*std::move(planned));
+  }
+  if (options.tiling.share != 0 && plans.size() > 1) plans.erase(plans.begin());
+  std::stable_sort(plans.begin(), plans.end(), [](const auto& a, const auto& b) { return a.cycles < b.cycles; });
+  std::erase_if(plans, [&](const Planned& p) { return p.cycles > kClose * plans[0].cycles; });
+  return plans;
+}
+
+/// The better staggered program after any of the plans; nullopt where none is to be.
+std::optional<StaggeredPartition> Stagger(const Partition& partition, const std::vector<Planned>& plans,
+                                          const CompileOptions& options, WeightImage* weights) {
+  const HardwareConfig& config = options.config;
+  if (options.tiling.stagger != 0) {
+    return ForceStagger(partition, config, options.tiling.stagger, plans[0].plan.options, weights);
+  }
+  // A plan takes longer the more layers there are; where few could be tried, none is.
+  const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 800;
+  const size_t tries = std::min(most, work / partition.layers.size());
+  if (!options.stagger || tries < 2) return std::nullopt;
+  std::optional<StaggeredPartition> best;
+  WeightImage best_weights;
+  for (const Planned& p : plans) {
+    WeightImage with = *weights;
+    auto found = SearchStagger(partition, p.plan, plans[0].cycles, config, tries, &with);
+    if (!found || (best && found->cycles >= best->cycles)) continue;
+    best = std::move(found);
+    best_weights = std::move(with);
+  }
+  if (best) *weights = std::move(best_weights);
+  return best;
 }
 
 /// Groups of layers by search (plan.h). Not where tests force tilings, and not for programs that show every tensor.
@@ -55,48 +106,28 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
   const bool forced = t.rows != 0 || t.cols != 0 || t.out_groups != 0 || t.in_groups != 0 || t.kernel_rows != 0 ||
                       t.single_buffer || !t.keep_on_chip;
   if (options.optimization < 2 || options.debug_tensors || forced) return std::nullopt;
-  ScheduledPartition result;
-  result.partition = partition;
   PlanOptions search;
   PlanCache cache;
   if (options.optimization >= 3) search = {.longest_group = 16, .states = 24};
   search.cache = &cache;
-  std::optional<Plan> plan = PlanPartition(&result.partition, options.config, search);
-  if (!plan) return std::nullopt;
-  ChooseWeightsAhead(result.partition, options.config, &*plan);
-  result.workspace_bytes = plan->workspace_bytes;
-  const uint64_t weight_bytes = weights->size();
-  auto schedule = BuildSchedule(result.partition, options.config, t, &*plan, weights, tiles);
-  if (!schedule.ok()) {
-    weights->Truncate(weight_bytes);
-    return std::nullopt;
+  search.share = {options.share_depthwise, t.share};
+  const std::vector<Planned> plans = PlansOf(partition, options, search);
+  if (plans.empty()) return std::nullopt;
+  if (auto staggered = Stagger(partition, plans, options, weights)) {
+    *tiles = std::move(staggered->tiles);
+    if (options.memory_observer) options.memory_observer(std::move(staggered->memory));
+    return std::move(staggered->scheduled);
   }
-  result.schedule = std::move(schedule).value();
+  const auto& [placed, plan, cycles] = plans[0];
+  auto schedule = BuildSchedule(placed, options.config, t, &plan, weights, tiles);
+  assert(schedule.ok() && "it was when it was measured");
+  ScheduledPartition result{placed, std::move(schedule).value(), plan.workspace_bytes};
   Finish(options.config, &result);
-  const double cycles = EstimateCycles(result.schedule, options.config);
-  tiles->push_back({"activation memory: " + std::to_string(plan->peak_words) + " words used, " +
-                    std::to_string(plan->bound_words) + " live at the same time, of " +
+  tiles->push_back({"activation memory: " + std::to_string(plan.peak_words) + " words used, " +
+                    std::to_string(plan.bound_words) + " live at the same time, of " +
                     std::to_string(options.config.activation_words()) + "; about " +
                     std::to_string(static_cast<uint64_t>(cycles)) + " cycles"});
-  if (options.stagger || t.stagger != 0) {
-    weights->Truncate(weight_bytes);
-    // A plan takes longer the more layers there are; where few could be tried, none is.
-    const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 800;
-    const size_t tries = std::min(most, work / partition.layers.size());
-    auto staggered = t.stagger != 0 ? ForceStagger(partition, options.config, t.stagger, plan->options, weights)
-                     : tries < 2    ? std::nullopt
-                                    : SearchStagger(partition, *plan, cycles, options.config, tries, weights);
-    if (staggered) {
-      *tiles = std::move(staggered->tiles);
-      if (options.memory_observer) options.memory_observer(std::move(staggered->memory));
-      return std::move(staggered->scheduled);
-    }
-    // Its weights again.
-    const auto again = BuildSchedule(result.partition, options.config, t, &*plan, weights, nullptr);
-    assert(again.ok());
-    (void)again;
-  }
-  if (options.memory_observer) options.memory_observer(MapOf(result.partition, options.config, *plan));
+  if (options.memory_observer) options.memory_observer(MapOf(result.partition, options.config, plan));
   return result;
 }
 

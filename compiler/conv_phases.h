@@ -23,8 +23,8 @@ struct PhaseView {
 /// The layer's phases; an ordinary convolution is one, with a cell for each output pixel.
 std::vector<PhaseView> PhasesOf(const Layer& layer, const OverlayTensor& out);
 
-/// Whether every pixel of a cell is the input's pixel in that place, unchanged, channel for channel, word for word: what
-/// Resize to the nearest by whole factors is where scales stay the same.
+/// Whether every pixel of a cell is the input's pixel in that place, unchanged, channel for channel, word for word:
+/// what Resize to the nearest by whole factors is where scales stay the same.
 bool RepeatsPixels(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out);
 
 /// A range of channel groups; count 0: none.

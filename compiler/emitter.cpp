@@ -317,6 +317,22 @@ Emitter::Packed Emitter::PackConv(const Layer& layer, const PhaseView& phase, co
   return {weights.Reserve(uint64_t{rows} * config.weight_row_bytes()), rows};
 }
 
+Emitter::Packed Emitter::PackShare(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
+                                   uint32_t first, uint32_t count) {
+  const ConvPart one{0, 1, 0, 1, 0, layer.kernel_h, 0, layer.kernel_w, true};
+  const uint32_t rows = count * ConvSegmentRows(layer, one, config);
+  if (weights.measures()) return {weights.Reserve(uint64_t{rows} * config.weight_row_bytes()), rows};
+  const PhaseView phase = PhasesOf(layer, out)[0];
+  std::vector<uint8_t> bytes;
+  for (uint32_t g = first; g < first + count; ++g) {
+    ConvPart part = one;
+    part.og0 = part.ig0 = g;
+    const std::vector<uint8_t> group = PackConvSegment(layer, phase, in, out, part, config);
+    bytes.insert(bytes.end(), group.begin(), group.end());
+  }
+  return {weights.Append(bytes), rows};
+}
+
 uint64_t WeightImage::Append(const std::vector<uint8_t>& data) {
   if (measures_) return Reserve(data.size());
   const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());

@@ -105,6 +105,9 @@ class Emitter {
   };
   Packed PackConv(const Layer& layer, const PhaseView& phase, const OverlayTensor& in, const OverlayTensor& out,
                   const ConvPart& part);
+  /// The same for channel groups of a depthwise layer: a segment for each, one behind the other.
+  Packed PackShare(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, uint32_t first,
+                   uint32_t count);
   /// A segment in vector memory; returns its first row.
   uint32_t LoadVectorSegment(uint64_t offset, uint32_t rows);
 

@@ -12,11 +12,14 @@ namespace {
 
 /// Segments of weights that stream: not more of the ring, so that the next ones load meanwhile.
 constexpr uint32_t kStreamParts = 4;
+/// Times that shares of depthwise layers are balanced.
+constexpr int kShareTurns = 2;
 
 class Maker {
  public:
-  Maker(const StripContext& context, const OnChipQuery& on_chip, int32_t first, int32_t last, uint32_t rows)
-      : c_(context), on_chip_(on_chip) {
+  Maker(const StripContext& context, const OnChipQuery& on_chip, int32_t first, int32_t last, uint32_t rows,
+        const std::vector<uint32_t>& shares)
+      : c_(context), on_chip_(on_chip), shares_(shares) {
     s_.first = first;
     s_.last = last;
     s_.rows = rows;
@@ -37,9 +40,12 @@ class Maker {
       if (!FitBuffers(free_words + shared)) return std::nullopt;
       ListEvents();
     }
-    Cost();
+    steps_ = SetCost(c_, &s_);
     return std::move(s_);
   }
+
+  /// Of the strips that Make returned.
+  const std::vector<StripStep>& steps() const { return steps_; }
 
  private:
   using Operand = StripLayer::Operand;
@@ -58,7 +64,7 @@ class Maker {
   /// From the last layer back: rows of each layer's result after each strip.
   bool CountRows() {
     for (int32_t l = s_.first; l < s_.last; ++l) {
-      s_.works.push_back({l, 0, {}});
+      s_.works.push_back({l, 0, {}, shares_[static_cast<size_t>(l - s_.first)]});
       if (!c_.layers[static_cast<size_t>(l)].simple) return false;
     }
     const uint32_t height = c_.tensor(Info(s_.works.back()).output_root).height;
@@ -109,7 +115,8 @@ class Maker {
           if (p >= i) continue;
           for (const Operand& operand : Info(s_.works[i]).operands) {
             if (operand.root != Info(s_.works[p]).output_root) continue;
-            const uint32_t lag = Info(s_.works[p]).engine == Info(s_.works[i]).engine ? 0 : 1;
+            const bool both = s_.works[p].array_groups != 0 || s_.works[i].array_groups != 0;
+            const uint32_t lag = Info(s_.works[p]).engine == Info(s_.works[i]).engine && !both ? 0 : 1;
             stage = std::max(stage, s_.works[p].stage + lag);
           }
           if (same && p < i && ReadsBetween(p, i)) return false;
@@ -155,9 +162,16 @@ class Maker {
       const Strips::Work& w = s_.works[i];
       const StripLayer& info = Info(w);
       const uint32_t groups = c_.tensor(LayerOf(w).output).groups;
-      vector += info.vector_rows;
+      vector += info.vector_rows - w.array_groups * info.vector_group_rows;
       uint32_t chunk = groups;
       std::pair<uint32_t, uint32_t> parts{LayerOf(w).kernel_h, info.in_groups};
+      if (w.array_groups != 0) {
+        // Each group's segment with its own table.
+        chunk = w.array_groups;
+        if (s_.stream)
+          chunk = std::min(chunk, std::max(1U, c_.config.weight_rows / kStreamParts / info.array_group_rows));
+        if (!s_.stream) ring += uint64_t{w.array_groups} * info.array_group_rows;
+      }
       if (info.engine == kConv) {
         const uint64_t all = info.table_rows + uint64_t{info.group_rows} * groups;
         if (s_.stream) {
@@ -168,6 +182,8 @@ class Maker {
         } else {
           ring += all;
         }
+      }
+      if (info.engine == kConv || w.array_groups != 0) {
         uint32_t strip = s_.strips - 1;
         while (strip > 0 && w.Rows(strip) == 0) --strip;
         order.push_back({uint64_t{strip} + w.stage, i});
@@ -175,7 +191,7 @@ class Maker {
       s_.chunk_groups.push_back(chunk);
       s_.sum_parts.push_back(parts);
     }
-    ring_rows_ = ring;
+    s_.ring_rows = ring;
     if (ring > c_.config.weight_rows || vector > c_.config.vector_rows) return false;
     std::stable_sort(order.begin(), order.end(), [](const Last& a, const Last& b) { return a.step < b.step; });
     for (const Last& l : order) s_.weight_order.push_back(l.work);
@@ -185,7 +201,7 @@ class Maker {
   /// Kernel rows, then input groups of one output group cut until a segment is `most` rows, where partial sums hold.
   std::pair<uint32_t, uint32_t> SumParts(const Strips::Work& w, uint32_t most) const {
     const Layer& layer = LayerOf(w);
-    const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
+    const OverlayTensor& out = c_.tensor(layer.output);
     const uint32_t groups = Info(w).in_groups;
     const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
     if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
@@ -207,7 +223,7 @@ class Maker {
     const uint32_t width = c_.tensor(root).width, banks = c_.config.banks();
     for (const Strips::Work& w : s_.works) {
       const StripLayer& info = Info(w);
-      if (info.engine != kConv || info.operands[0].root != root) continue;
+      if ((info.engine != kConv && w.array_groups == 0) || info.operands[0].root != root) continue;
       const Layer& layer = LayerOf(w);
       const uint32_t out = c_.tensor(layer.output).width;
       for (uint32_t extra = 0; extra <= std::min(banks, width / 5); ++extra) {
@@ -472,164 +488,50 @@ class Maker {
     });
   }
 
-  uint64_t LoadBytes(const Strips::Buffer& b, uint32_t strip) const {
-    const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
-    const OverlayTensor& t = c_.tensor(b.root);
-    const uint64_t row = t.packed ? t.packed->row_bytes() : uint64_t{b.groups} * t.width * c_.config.channels;
-    return (b.to[strip] - first) * row;
-  }
-  /// The chip's side of a Load; only packing is slower than DRAM.
-  double LoadCycles(const Strips::Buffer& b, uint32_t strip, double bytes_per_cycle) const {
-    const double dram = static_cast<double>(LoadBytes(b, strip)) / bytes_per_cycle;
-    const OverlayTensor& t = c_.tensor(b.root);
-    if (!t.packed) return dram;
-    const uint32_t first = strip == 0 || b.wraps[strip] ? b.low[strip] : b.from[strip];
-    const uint32_t word = CeilDiv(uint64_t{t.packed->stride} * t.packed->channels, c_.config.channels);
-    return std::max(dram, double{1} * b.groups * ((b.to[strip] - first) * t.width * word + 11));
-  }
-
-  uint64_t LayerCycles(const Strips::Work& w, uint32_t strip) const {
-    const Layer& layer = LayerOf(w);
-    const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
-    const std::vector<RowWork> works = WorkOf(c_, s_, w, strip);
-    const uint32_t chunk = s_.chunk_groups[static_cast<size_t>(&w - s_.works.data())];
-    const uint32_t banks = c_.config.banks();
-    const auto key_of = [&](const RowWork& work) {
-      return std::vector<uint32_t>{static_cast<uint32_t>(w.layer),
-                                   work.yn,
-                                   work.rows.count,
-                                   static_cast<uint32_t>(work.rows.pad),
-                                   work.src.row_pitch,
-                                   work.src.plane_pitch % banks,
-                                   work.src.addr % banks,
-                                   work.dst.row_pitch,
-                                   work.dst.plane_pitch % banks,
-                                   work.dst.addr % banks,
-                                   work.res.row_pitch,
-                                   work.res.plane_pitch % banks,
-                                   work.res.addr % banks,
-                                   chunk};
-    };
-    const auto all = [&](const std::function<Instruction(const RowWork&)>& make) {
-      uint64_t cycles = 0;
-      for (const RowWork& work : works) {
-        cycles += c_.Cycles(key_of(work), [&]() -> Instruction { return make(work); });
-      }
-      return cycles;
-    };
-    if (Info(w).repeats) {  // rows cost alike
-      return works[0].yn * all([&](const RowWork& work) -> Instruction { return RepeatOf(layer, in, out, work, 0); });
-    }
-    switch (layer.kind) {
-      case LayerKind::kConv: {
-        // All pieces at once: chunks and parts follow from the key.
-        std::vector<uint32_t> key;
-        for (const RowWork& work : works) {
-          const std::vector<uint32_t> stretch = key_of(work);
-          key.insert(key.end(), stretch.begin(), stretch.end());
-        }
-        const auto known = conv_cycles_.find(key);
-        if (known != conv_cycles_.end()) return known->second;
-        uint64_t cycles = 0;
-        for (const ConvPiece& piece : ConvPieces(c_, s_, static_cast<size_t>(&w - s_.works.data()), strip)) {
-          std::vector<uint32_t> part_key = key;
-          for (const uint32_t x :
-               {piece.conv.out_h, piece.conv.pad_top & 0xffffU, piece.part.ogn, piece.part.ign, piece.part.khn,
-                piece.conv.in_h, piece.conv.keep, piece.conv.src % banks, piece.conv.dst % banks}) {
-            part_key.push_back(x);
-          }
-          cycles += c_.Cycles(part_key, [&]() -> Instruction { return piece.conv; });
-        }
-        conv_cycles_.emplace(key, cycles);
-        return cycles;
-      }
-      case LayerKind::kDepthwise:
-        return all([&](const RowWork& work) -> Instruction { return DepthwiseOf(layer, in, out, work); });
-      case LayerKind::kPool:
-        return all([&](const RowWork& work) -> Instruction { return PoolOf(layer, in, out, work); });
-      case LayerKind::kElementwise:
-        return all([&](const RowWork& work) -> Instruction {
-          return ElementwiseOf(layer, in, layer.input_b == kNone ? nullptr : &c_.tensor(layer.input_b), out, work);
-        });
-      case LayerKind::kMatMul:
-        assert(false && "never part of strips");
-    }
-    return 0;
-  }
-
-  /// Steps in which the engines work side by side; over all of it DRAM.
-  void Cost() {
-    const HardwareConfig& h = c_.config;
-    const double bytes_per_cycle = h.dram_bytes_per_cycle();
-    uint32_t stages = 0;
-    for (const Strips::Work& w : s_.works) stages = std::max(stages, w.stage);
-    struct Step {
-      double conv = 0, vector = 0, load = 0, save = 0;
-    };
-    std::vector<Step> steps(s_.strips + stages);
-    uint64_t bytes = 0;
-    for (const Strips::Event& e : s_.events) {
-      if (e.kind == Strips::Event::kLoad) {
-        const Strips::Buffer& b = s_.buffers[e.index];
-        const uint64_t n = LoadBytes(b, e.strip);
-        steps[e.strip + b.stage].load += LoadCycles(b, e.strip, bytes_per_cycle);
-        bytes += n;
-      } else if (e.kind == Strips::Event::kCopy) {
-        const Strips::Buffer& b = s_.buffers[e.index];
-        steps[e.strip + b.stage].vector +=
-            60.0 + double{1} * (b.from[e.strip] - b.low[e.strip]) * b.pitch * b.groups / h.line_words();
-      } else {
-        const Strips::Work& w = s_.works[e.index];
-        Step& step = steps[e.strip + w.stage];
-        (Info(w).engine == kConv ? step.conv : step.vector) += static_cast<double>(LayerCycles(w, e.strip)) + 4;
-        const Strips::Buffer* b = s_.Find(Info(w).output_root);
-        if ((b != nullptr && b->saves) || (b == nullptr && c_.tensor(Info(w).output_root).base != kBaseWorkspace)) {
-          const OverlayTensor& t = c_.tensor(LayerOf(w).output);
-          const uint64_t n = uint64_t{t.groups} * w.Rows(e.strip) * t.width * h.channels;
-          step.save += static_cast<double>(n) / bytes_per_cycle;
-          bytes += n;
-        }
-      }
-    }
-    uint64_t weights = 0;
-    for (const Strips::Work& w : s_.works) {
-      weights += Info(w).weight_bytes * (s_.stream && Info(w).engine == kConv ? s_.strips : 1);
-    }
-    bytes += weights;
-    double compute = 0, idle = 0;
-    for (const Step& step : steps) {
-      const double most = std::max({step.conv, step.vector, step.load + 0.5 * step.save});
-      compute += most;
-      if (step.conv != 0 && step.vector != 0) compute += 20;
-      idle += most - step.conv;
-    }
-    // Rows that come straight from DRAM after they went there must come back first.
-    const double dram = static_cast<double>(bytes + 64 * s_.events.size()) / bytes_per_cycle;
-    s_.dram_bytes = bytes;
-    s_.cycles = std::max(compute, dram) + 0.02 * idle + 0.1 * dram + 60;
-    for (const Strips::Buffer& b : s_.buffers) {
-      if (b.loads) s_.cycles += 300;
-    }
-    // Weights that stay keep those of the next group out of the ring: what two such groups cannot hold together is
-    // loaded while nobody computes.
-    if (2 * ring_rows_ > h.weight_rows) {
-      s_.cycles += static_cast<double>((2 * ring_rows_ - h.weight_rows) * h.weight_row_bytes()) / bytes_per_cycle;
-    }
-  }
-
   const StripContext& c_;
   const OnChipQuery& on_chip_;
+  const std::vector<uint32_t>& shares_;
   Strips s_;
   std::map<int32_t, std::vector<uint32_t>> needed_;
-  uint64_t ring_rows_ = 0;  ///< of weights that stay
-  mutable std::map<std::vector<uint32_t>, uint64_t> conv_cycles_;
+  std::vector<StripStep> steps_;
 };
 
 }  // namespace
 
-std::optional<Strips> MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
-                                 const OnChipQuery& on_chip, int64_t free_words) {
-  return Maker(context, on_chip, first, last, rows).Make(free_words);
+StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
+                        const OnChipQuery& on_chip, int64_t free_words) {
+  StripChoices made;
+  const std::vector<uint32_t> none(static_cast<size_t>(last - first), 0);
+  Maker plain(context, on_chip, first, last, rows, none);
+  made.plain = plain.Make(free_words);
+  auto shares = LeastShares(context, first, last);
+  if (!shares) return made;
+  if (context.share.forced != 0) {
+    const std::vector<uint32_t> forced = ForcedShares(context, first, last);
+    if (forced != none) made.shared = Maker(context, on_chip, first, last, rows, forced).Make(free_words);
+    return made;
+  }
+  // Balanced by the cost without shares, or with no more than vector memory asks for; then by the cost of that.
+  const Strips* best = made.plain ? &*made.plain : nullptr;
+  std::vector<StripStep> steps = plain.steps();
+  if (*shares != none) {
+    Maker least(context, on_chip, first, last, rows, *shares);
+    made.shared = least.Make(free_words);
+    best = made.shared ? &*made.shared : nullptr;
+    steps = least.steps();
+  }
+  for (int turn = 0; best != nullptr && turn < kShareTurns; ++turn) {
+    std::vector<uint32_t> balanced = BalancedShares(context, *best, steps);
+    if (balanced == *shares) break;
+    Maker maker(context, on_chip, first, last, rows, balanced);
+    auto next = maker.Make(free_words);
+    if (!next || next->cycles >= best->cycles) break;
+    made.shared = std::move(next);
+    best = &*made.shared;
+    steps = maker.steps();
+    *shares = std::move(balanced);
+  }
+  return made;
 }
 
 }  // namespace xrun::compiler

@@ -154,8 +154,8 @@ class Search {
     const int32_t variant = Varies(i, j) ? options_.variant : -1;
     const PlanCache::Key key{i, j, touched, used, WordsOf(i), h.weight_rows, h.vector_rows, variant};
     const auto known = cache_.choices.find(key);
-    if (known != cache_.choices.end()) return known->second;
-    Choice best;
+    if (known != cache_.choices.end()) return options_.use_shares ? known->second.shared : known->second.plain;
+    PlanCache::Choices best;
     const OnChipQuery on_chip = [&](int32_t root) { return std::binary_search(kept.begin(), kept.end(), root); };
     // What is shared in place counts twice in `used`; MakeStrips gives it back.
     uint64_t shared = 0;
@@ -165,30 +165,40 @@ class Search {
     if (used <= words + shared && c_.layers[static_cast<size_t>(j - 1)].simple) {
       const uint32_t height = c_.tensor(c_.layers[static_cast<size_t>(j - 1)].output_root).height;
       uint32_t last_rows = 0;
-      int worse = 0;
+      int worse_plain = 0, worse_shared = 0;
       for (const uint32_t count : kStripCounts) {
-        if (count > height || worse > 3) break;
+        if (count > height || (worse_plain > 3 && worse_shared > 3)) break;
         if (count == 1 && j - i > 1) continue;
         const uint32_t rows = CeilDiv(height, count);
         if (rows == last_rows) continue;
         last_rows = rows;
         const int64_t free = static_cast<int64_t>(words) - static_cast<int64_t>(used);
-        auto strips = MakeStrips(context, i, j, rows, on_chip, free);
-        if (!strips) continue;
-        if (strips->cycles < best.cycles) {
-          best.cycles = strips->cycles;
-          best.strips = std::make_shared<const Strips>(std::move(*strips));
-          worse = 0;
-        } else {
-          ++worse;
-        }
+        StripChoices made = MakeStrips(context, i, j, rows, on_chip, free);
+        const auto take = [](const std::shared_ptr<const Strips>& strips, int* worse, Choice* choice) {
+          if (strips == nullptr || *worse > 3) return;
+          if (strips->cycles < choice->cycles) {
+            *choice = {strips->cycles, strips};
+            *worse = 0;
+          } else {
+            ++*worse;
+          }
+        };
+        const auto share_of = [](std::optional<Strips>* strips) {
+          return *strips ? std::make_shared<const Strips>(*std::move(*strips)) : nullptr;
+        };
+        const std::shared_ptr<const Strips> plain = share_of(&made.plain), shared = share_of(&made.shared);
+        take(plain, &worse_plain, &best.plain);
+        take(shared != nullptr ? shared : plain, &worse_shared, &best.shared);
       }
     }
     const bool stack = c_.tensor(c_.partition.layers[static_cast<size_t>(i)].output).samples > 1;
-    if (best.strips == nullptr && j == i + 1 && !stack && used + words / 4 <= words) {
-      best.cycles = AloneCycles(i, on_chip);
+    for (Choice* choice : {&best.plain, &best.shared}) {
+      if (choice->strips == nullptr && j == i + 1 && !stack && used + words / 4 <= words) {
+        choice->cycles = AloneCycles(i, on_chip);
+      }
     }
-    return cache_.choices.emplace(key, std::move(best)).first->second;
+    const PlanCache::Choices& found = cache_.choices.emplace(key, std::move(best)).first->second;
+    return options_.use_shares ? found.shared : found.plain;
   }
 
   bool Varies(int32_t i, int32_t j) const {
@@ -218,6 +228,8 @@ class Search {
     double work = 1.5 * static_cast<double>(out.words());
     if (layer.kind == LayerKind::kConv) {
       work = 1.3 * static_cast<double>(out.words()) * in.groups * layer.kernel_h * layer.kernel_w / h.pixels;
+    } else if (layer.kind == LayerKind::kDepthwise) {
+      work = std::max(work, 1.1 * static_cast<double>(out.words()) * layer.kernel_h * layer.kernel_w / h.vector_pixels);
     }
     double bytes = static_cast<double>(info.weight_bytes);
     for (const auto& operand : info.operands) {
@@ -446,10 +458,17 @@ class Placer {
 
 }  // namespace
 
+bool Plan::SharesDepthwise() const {
+  return std::any_of(groups.begin(), groups.end(), [](const PlannedGroup& group) {
+    return group.strips && std::any_of(group.strips->works.begin(), group.strips->works.end(),
+                                       [](const Strips::Work& w) { return w.array_groups != 0; });
+  });
+}
+
 std::optional<Plan> PlanPartition(Partition* partition, const HardwareConfig& config, const PlanOptions& options) {
   for (OverlayTensor& t : partition->tensors) t.on_chip.reset();
-  const StripContext context(*partition, config);
-  const StripContext share(*partition, options.window ? options.window->share : config);
+  const StripContext context(*partition, config, options.share);
+  const StripContext share(*partition, options.window ? options.window->share : config, options.share);
   // A plan that fits by numbers of words may not fit in one piece: then again with less.
   for (const uint32_t percent : {100, 95, 88, 75, 60}) {
     auto found = Search(context, share, options, percent).Run();

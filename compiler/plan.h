@@ -29,10 +29,13 @@ struct PlanCache {
     double cycles = std::numeric_limits<double>::infinity();
     std::shared_ptr<const Strips> strips;
   };
+  struct Choices {
+    Choice plain, shared;  ///< the better of both ways, where depthwise layers may be shared
+  };
   /// First and last layer, roots on chip that it touches, words that are kept, words and rows of the machine's
   /// memories, PlanOptions::variant where it makes a difference.
   using Key = std::tuple<int32_t, int32_t, std::vector<int32_t>, uint64_t, uint64_t, uint32_t, uint32_t, int32_t>;
-  std::map<Key, Choice> choices;
+  std::map<Key, Choices> choices;
 };
 
 struct PlanOptions {
@@ -54,6 +57,9 @@ struct PlanOptions {
   int32_t variant = -1;
   std::vector<bool> varied = {};
 
+  DepthwiseShare share = {};
+  bool use_shares = true;  ///< where it is allowed; a cache answers for both
+
   /// What a group that begins at `layer` sees of the machine.
   const HardwareConfig& ConfigOf(int32_t layer, const HardwareConfig& config) const {
     return window && layer >= window->first && layer < window->last ? window->share : config;
@@ -68,6 +74,9 @@ struct Plan {
   double cycles = 0;                         ///< the cost model's figure
   uint64_t peak_words = 0, bound_words = 0;  ///< highest word used; most words that live at the same time
   std::vector<MemoryPiece> memory;           ///< who has which words when
+
+  /// The array takes a part of a depthwise layer.
+  bool SharesDepthwise() const;
 };
 
 /// Searches group borders, which tensors stay on chip between groups, and strip heights, by the cost model: least

@@ -144,8 +144,9 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
       add(text);
     }
   } else {
-    const StripContext whole(partition, config);
-    const StripContext share(partition, plan->options.window ? plan->options.window->share : config);
+    const PlanOptions& options = plan->options;
+    const StripContext whole(partition, config, options.share);
+    const StripContext share(partition, options.window ? options.window->share : config, options.share);
     for (const PlannedGroup& group : plan->groups) {
       schedule.group_starts.push_back(schedule.body.size());
       emitter.config = plan->options.ConfigOf(group.first, config);

@@ -25,6 +25,8 @@ struct TilingLimits {
   bool single_buffer = false;
   bool keep_on_chip = true;  ///< whole tensors in activation memory where they fit
   uint32_t stagger = 0;  ///< forces a staggered program (stagger.h) where one can be; the number picks cut and window
+  /// Forces a share of depthwise layers in strips onto the array (share_depthwise.cpp); the number picks how much.
+  uint32_t share = 0;
 };
 
 /// An instruction in emission order: the order in which one engine doing everything could execute the program.

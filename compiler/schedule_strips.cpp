@@ -16,6 +16,10 @@ class StripEmitter {
     LoadParameters();
     if (!s_.stream) {
       for (const size_t i : s_.weight_order) {
+        if (s_.works[i].array_groups != 0) {
+          segments_[i] = LoadShare(i, FirstShared(i), s_.works[i].array_groups);
+          continue;
+        }
         const Layer& layer = LayerAt(i);
         segments_[i] =
             LoadWeightsOf(i, {0, Groups(i), 0, InfoAt(i).in_groups, 0, layer.kernel_h, 0, layer.kernel_w, true});
@@ -41,21 +45,27 @@ class StripEmitter {
   const StripLayer& InfoAt(size_t work) const { return c_.layers[static_cast<size_t>(s_.works[work].layer)]; }
   uint32_t Groups(size_t work) const { return e_.tensor(LayerAt(work).output).groups; }
 
+  /// The first group that the array computes of a depthwise layer.
+  uint32_t FirstShared(size_t work) const { return Groups(work) - s_.works[work].array_groups; }
+  uint32_t VectorRows(size_t work) const {
+    return InfoAt(work).vector_rows - s_.works[work].array_groups * InfoAt(work).vector_group_rows;
+  }
+
   /// Segments of vector memory, all there until the group ends.
   void LoadParameters() {
     uint32_t rows = 0;
-    for (size_t i = 0; i < s_.works.size(); ++i) rows += InfoAt(i).vector_rows;
+    for (size_t i = 0; i < s_.works.size(); ++i) rows += VectorRows(i);
     e_.ReserveVectorRows(rows);
     for (size_t i = 0; i < s_.works.size(); ++i) {
-      if (InfoAt(i).vector_rows == 0) continue;
+      if (VectorRows(i) == 0) continue;
       const Layer& layer = LayerAt(i);
       e_.SetLayer(s_.works[i].layer);
-      const std::vector<uint8_t> bytes =
-          layer.kind == LayerKind::kDepthwise
-              ? PackDepthwiseSegment(layer, e_.tensor(layer.output), 0, Groups(i), 0, layer.kernel_h, true, e_.config)
-              : PackTable(layer.out.table, {}, e_.config);
-      assert(bytes.size() == size_t{InfoAt(i).vector_rows} * e_.config.channels);
-      params_[i] = e_.LoadVectorSegment(e_.weights.Append(bytes), InfoAt(i).vector_rows);
+      const std::vector<uint8_t> bytes = layer.kind == LayerKind::kDepthwise
+                                             ? PackDepthwiseSegment(layer, e_.tensor(layer.output), 0, FirstShared(i),
+                                                                    0, layer.kernel_h, true, e_.config)
+                                             : PackTable(layer.out.table, {}, e_.config);
+      assert(bytes.size() == size_t{VectorRows(i)} * e_.config.channels);
+      params_[i] = e_.LoadVectorSegment(e_.weights.Append(bytes), VectorRows(i));
     }
   }
 
@@ -66,10 +76,20 @@ class StripEmitter {
     part.ig0 += InfoAt(i).in_group0;
     const Emitter::Packed packed = e_.PackConv(layer, phase, in, out, part);
     e_.SetLayer(s_.works[i].layer);
-    // Weights that stay for the group may begin to come while those of the group before are still there.
-    const uint32_t load_part = s_.stream ? 0 : e_.config.weight_rows / 8;
-    return e_.LoadSegment(packed.offset, packed.rows, load_part);
+    return e_.LoadSegment(packed.offset, packed.rows, LoadPart());
   }
+
+  /// The same of some groups of a depthwise layer.
+  int32_t LoadShare(size_t i, uint32_t first, uint32_t count) {
+    const Layer& layer = LayerAt(i);
+    const Emitter::Packed packed = e_.PackShare(layer, e_.tensor(layer.input), e_.tensor(layer.output), first, count);
+    assert(packed.rows == count * InfoAt(i).array_group_rows);
+    e_.SetLayer(s_.works[i].layer);
+    return e_.LoadSegment(packed.offset, packed.rows, LoadPart());
+  }
+
+  /// Weights that stay for the group may begin to come while those of the group before are still there.
+  uint32_t LoadPart() const { return s_.stream ? 0 : e_.config.weight_rows / 8; }
 
   View BufferView(const Strips::Buffer& b, size_t strip, uint32_t row) const {
     const auto at = static_cast<uint32_t>(b.place[strip] + row);
@@ -115,6 +135,7 @@ class StripEmitter {
     }
     const std::vector<RowWork> works = WorkOf(c_, s_, w, strip);
     for (const RowWork& work : works) EmitVector(i, work);
+    if (w.array_groups != 0) EmitShare(i, strip);
     SaveRows(i, strip, works.front().dst, 0, out.groups);
   }
 
@@ -127,7 +148,7 @@ class StripEmitter {
     }
     switch (layer.kind) {
       case LayerKind::kDepthwise: {
-        Depthwise d = DepthwiseOf(layer, in, out, work);
+        Depthwise d = DepthwiseOf(layer, in, out, GroupsOf(work, 0, FirstShared(i)));
         d.params = params_[i];
         e_.Emit(kVector, d);
         break;
@@ -173,6 +194,23 @@ class StripEmitter {
                 piece.res);
   }
 
+  /// The array's groups of a depthwise layer.
+  void EmitShare(size_t i, uint32_t strip) {
+    const std::vector<uint32_t>& done = s_.works[i].done;
+    const std::vector<SharePiece> pieces = SharePieces(c_, s_, i, strip);
+    const uint32_t rows = InfoAt(i).array_group_rows;
+    for (size_t at = 0; at < pieces.size();) {
+      const uint32_t first = pieces[at].group, last = std::min(first + s_.chunk_groups[i], Groups(i));
+      const int32_t segment = s_.stream ? LoadShare(i, first, last - first) : segments_[i];
+      const uint32_t row0 = s_.stream ? first : FirstShared(i);
+      for (; at < pieces.size() && pieces[at].group < last; ++at) {
+        const bool chunk_ends = at + 1 == pieces.size() || pieces[at + 1].group == last;
+        e_.Emit(kConv, pieces[at].conv, segment, chunk_ends && (s_.stream || done[strip] == done.back()),
+                (pieces[at].group - row0) * rows);
+      }
+    }
+  }
+
   /// What a strip made of some output groups into DRAM, where the result has a place there.
   void SaveRows(size_t i, uint32_t strip, const View& from, uint32_t og0, uint32_t ogn) {
     const Layer& layer = LayerAt(i);
@@ -198,7 +236,12 @@ Status ScheduleStrips(Emitter& emitter, const StripContext& context, const Strip
   StripEmitter(emitter, context, strips).Run();
   std::string names;
   for (const Strips::Work& w : strips.works) {
-    names += (names.empty() ? "" : ", ") + emitter.partition.layers[static_cast<size_t>(w.layer)].name;
+    const Layer& layer = emitter.partition.layers[static_cast<size_t>(w.layer)];
+    names += (names.empty() ? "" : ", ") + layer.name;
+    if (w.array_groups != 0) {
+      names += " (" + std::to_string(w.array_groups) + " of " + std::to_string(emitter.tensor(layer.output).groups) +
+               " channel groups on the array)";
+    }
   }
   *report = "strips " + names + ": " + std::to_string(strips.strips) + " of " + std::to_string(strips.rows) +
             " rows, " + std::to_string(strips.words) + " words, about " +

@@ -45,6 +45,16 @@ void SetKeep(Conv* c) {
   *c = keep;
 }
 
+/// Whether the array can compute channel groups of a depthwise layer. Beside the diagonal of a block of weights stands
+/// the zero point of its row: sums over the whole group then must fit the accumulator too.
+bool CanShare(const Layer& layer, const OverlayTensor& out, const HardwareConfig& config) {
+  if (out.groups == 1) return false;
+  const int64_t sum = int64_t{layer.kernel_h} * layer.kernel_w * config.channels * 128 * 128;
+  return std::all_of(layer.params.begin(), layer.params.end(), [&](const ChannelParams& p) {
+    return !layer.has_weight_zero || std::abs(int64_t{p.bias}) + 2 * sum < int64_t{1} << 31;
+  });
+}
+
 bool WholePlane(const OverlayTensor& t, const OverlayTensor& root) {
   return !t.reshaped && t.y0 == 0 && t.x0 == 0 && t.height == root.height && t.width == root.width;
 }
@@ -55,8 +65,9 @@ uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config) {
   return RoundUp(tensor.words(), config.banks());
 }
 
-StripContext::StripContext(const Partition& partition_in, const HardwareConfig& config_in)
-    : partition(partition_in), config(config_in), live(LiveRanges(partition_in)) {
+StripContext::StripContext(const Partition& partition_in, const HardwareConfig& config_in,
+                           const DepthwiseShare& share_in)
+    : partition(partition_in), config(config_in), share(share_in), live(LiveRanges(partition_in)) {
   viewed_in_part.resize(partition.tensors.size(), false);
   for (const OverlayTensor& t : partition.tensors) {
     if (t.is_view() && !WholePlane(t, tensor(t.parent))) viewed_in_part[static_cast<size_t>(t.parent)] = true;
@@ -123,9 +134,16 @@ StripLayer StripContext::Describe(const Layer& layer) const {
       s.table_rows = layer.out.table ? config.vector_table_rows() : 0;
       s.vector_rows = s.table_rows;
       if (layer.kind == LayerKind::kDepthwise) {
-        s.vector_rows += out.groups * (16 + layer.kernel_h * layer.kernel_w);
+        const uint32_t taps = layer.kernel_h * layer.kernel_w;
+        s.vector_rows += out.groups * (16 + taps);
+        const uint32_t ring = (layer.out.table ? config.table_rows() : 0) + config.param_rows() + taps;
+        if (share.allowed && CanShare(layer, out, config) && ring <= config.weight_rows) {
+          s.vector_group_rows = 16 + taps;
+          s.array_group_rows = ring;
+        }
       }
-      if (s.vector_rows > config.vector_rows) return s;
+      const uint32_t least = s.array_group_rows == 0 ? s.vector_rows : s.table_rows + s.vector_group_rows;
+      if (least > config.vector_rows) return s;
       s.weight_bytes = s.vector_rows * cp;
       break;
     }
@@ -207,6 +225,12 @@ std::vector<std::pair<uint32_t, uint32_t>> StripContext::Stretches(int32_t index
   return stretches;
 }
 
+size_t StripContext::KeyHash::operator()(const std::vector<uint32_t>& key) const {
+  uint64_t hash = 0xCBF29CE484222325ULL;  // FNV-1a, by words
+  for (const uint32_t x : key) hash = (hash ^ x) * 0x100000001B3ULL;
+  return static_cast<size_t>(hash ^ hash >> 32);
+}
+
 uint64_t StripContext::Cycles(const std::vector<uint32_t>& key, const std::function<Instruction()>& make) const {
   const auto known = cycles_.find(key);
   if (known != cycles_.end()) return known->second;
@@ -268,6 +292,25 @@ std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, c
     works.push_back(w);
   }
   return works;
+}
+
+RowWork GroupsOf(RowWork work, uint32_t first, uint32_t count) {
+  work.src.addr += first * work.src.plane_pitch;
+  work.dst.addr += first * work.dst.plane_pitch;
+  work.in_groups = work.out_groups = count;
+  return work;
+}
+
+std::vector<SharePiece> SharePieces(const StripContext& context, const Strips& strips, size_t index, uint32_t strip) {
+  const Strips::Work& work = strips.works[index];
+  const Layer& layer = context.partition.layers[static_cast<size_t>(work.layer)];
+  const OverlayTensor &in = context.tensor(layer.input), &out = context.tensor(layer.output);
+  const std::vector<RowWork> stretches = WorkOf(context, strips, work, strip);
+  std::vector<SharePiece> pieces;
+  for (uint32_t g = out.groups - work.array_groups; g < out.groups; ++g) {
+    for (const RowWork& stretch : stretches) pieces.push_back({g, ConvOf(layer, in, out, GroupsOf(stretch, g, 1))});
+  }
+  return pieces;
 }
 
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t index, uint32_t strip) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/emitter.h"
@@ -34,15 +35,25 @@ struct StripLayer {
   uint32_t vector_rows = 0;               ///< vector memory of the whole layer
   bool seamless = true;                   ///< whether rows go on over the borders of samples
   uint64_t weight_bytes = 0;
+  // Depthwise layers of which the array can take channel groups: rows of one group, in vector memory, and in the ring
+  // with its table. Else 0.
+  uint32_t vector_group_rows = 0, array_group_rows = 0;
+};
+
+/// Depthwise layers on both engines (share_depthwise.cpp).
+struct DepthwiseShare {
+  bool allowed = true;
+  uint32_t forced = 0;  ///< for tests: a share that this number picks, whether it pays or not
 };
 
 /// A partition and what planning asks of it again and again.
 class StripContext {
  public:
-  StripContext(const Partition& partition, const HardwareConfig& config);
+  StripContext(const Partition& partition, const HardwareConfig& config, const DepthwiseShare& share);
 
   const Partition& partition;
   const HardwareConfig& config;
+  const DepthwiseShare share;
   std::vector<StripLayer> layers;
   std::vector<LiveRange> live;       ///< by root
   std::vector<bool> viewed_in_part;  ///< roots that views cut in rows or columns, or reshape
@@ -61,7 +72,10 @@ class StripContext {
 
  private:
   StripLayer Describe(const Layer& layer) const;
-  mutable std::map<std::vector<uint32_t>, uint64_t> cycles_;
+  struct KeyHash {
+    size_t operator()(const std::vector<uint32_t>& key) const;
+  };
+  mutable std::unordered_map<std::vector<uint32_t>, uint64_t, KeyHash> cycles_;
 };
 
 /// Consecutive layers computed together, strip by strip: how many rows each layer makes in each strip, where its rows
@@ -73,6 +87,7 @@ struct Strips {
     int32_t layer = kNone;
     uint32_t stage = 0;          ///< strips it lags behind
     std::vector<uint32_t> done;  ///< rows made after each strip
+    uint32_t array_groups = 0;   ///< Depthwise: its last groups, which the array computes beside the vector engine
     uint32_t First(uint32_t strip) const { return strip == 0 ? 0 : done[strip - 1]; }
     uint32_t Rows(uint32_t strip) const { return done[strip] - First(strip); }
   };
@@ -110,6 +125,7 @@ struct Strips {
   /// output group is much of the ring.
   std::vector<std::pair<uint32_t, uint32_t>> sum_parts;
   std::vector<size_t> weight_order;               ///< works with weights in the order that gives them back
+  uint64_t ring_rows = 0;                         ///< of weights that stay
   std::vector<std::pair<int32_t, int32_t>> same;  ///< (output, input) roots on chip at one address
   uint64_t words = 0;                             ///< of all buffers
   uint64_t dram_bytes = 0;
@@ -118,14 +134,42 @@ struct Strips {
   const Buffer* Find(int32_t root) const;
 };
 
+/// What the cost model says of a step: cycles of each engine's work.
+struct StripStep {
+  double conv = 0, vector = 0, load = 0, save = 0;
+};
+
+/// Sets `cycles` and `dram_bytes`; returns the steps.
+std::vector<StripStep> SetCost(const StripContext& context, Strips* strips);
+
+/// Cycles of a depthwise layer at a strip: of its first groups on the vector engine, of any one group on the array.
+uint64_t VectorCycles(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip,
+                      uint32_t groups);
+uint64_t ArrayCycles(const StripContext& context, const Strips& strips, const Strips::Work& work, uint32_t strip);
+
+/// By layer of [first, last): channel groups that the array must take so that the others fit vector memory. nullopt:
+/// they never do, or there is nothing that the array could take.
+std::optional<std::vector<uint32_t>> LeastShares(const StripContext& context, int32_t first, int32_t last);
+/// The same with which both engines would be busy for as long, by the cost of strips with other shares.
+std::vector<uint32_t> BalancedShares(const StripContext& context, const Strips& strips,
+                                     const std::vector<StripStep>& steps);
+/// For tests: DepthwiseShare::forced.
+std::vector<uint32_t> ForcedShares(const StripContext& context, int32_t first, int32_t last);
+
 /// Where tensors that cross a group's border live: on chip in whole, or in DRAM.
 using OnChipQuery = std::function<bool(int32_t root)>;
 
-/// The best strips of layers [first, last) with the given rows of the last layer's result; nullopt when there are none
+/// Strips of layers, on their own engines and with parts of depthwise layers on the array.
+struct StripChoices {
+  std::optional<Strips> plain;
+  std::optional<Strips> shared;  ///< where it takes less time, or where nothing else fits
+};
+
+/// The best strips of layers [first, last) with the given rows of the last layer's result; nothing when there are none
 /// in `free_words` (negative: as long as results that take their operands' places make up for it). Tensors that live
 /// only inside and are not on chip get buffers.
-std::optional<Strips> MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
-                                 const OnChipQuery& on_chip, int64_t free_words);
+StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
+                        const OnChipQuery& on_chip, int64_t free_words);
 
 /// Words of a tensor kept on chip in whole.
 uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config);
@@ -136,6 +180,9 @@ View ViewOf(const StripContext& context, const Strips& strips, int32_t tensor, u
 /// The work of one layer event, all groups: an instruction's for each stretch of rows.
 std::vector<RowWork> WorkOf(const StripContext& context, const Strips& strips, const Strips::Work& work,
                             uint32_t strip);
+
+/// The same for some of its groups, where input and output groups belong to each other.
+RowWork GroupsOf(RowWork work, uint32_t first, uint32_t count);
 
 /// The instructions of a convolution's event: for each chunk of output groups its stretches, for each of these the
 /// parts of its sum, the last with the output stage. Without weights.
@@ -148,6 +195,14 @@ struct ConvPiece {
   bool chunk_begins = true, chunk_done = true;
 };
 std::vector<ConvPiece> ConvPieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
+
+/// The instructions of the array's share of a depthwise layer's event: for each channel group its stretches. Without
+/// weights.
+struct SharePiece {
+  uint32_t group = 0;
+  Conv conv;
+};
+std::vector<SharePiece> SharePieces(const StripContext& context, const Strips& strips, size_t work, uint32_t strip);
 
 /// Emits a group's instructions; tensors must have their places.
 Status ScheduleStrips(Emitter& emitter, const StripContext& context, const Strips& strips, std::string* report);

@@ -28,7 +28,7 @@ struct CompileFlags {
   std::string arch, output, emit_qdq, report, tiling;
   std::optional<std::string> explain;  ///< text, json or dot
   int optimization = 2;
-  bool estimate = false, debug_tensors = false, no_stagger = false;
+  bool estimate = false, debug_tensors = false, no_stagger = false, no_share = false;
   std::vector<std::string> dumps, targets;
 
   void AddTo(CLI::App& app) {
@@ -56,6 +56,8 @@ struct CompileFlags {
     app.add_flag("--no-stagger", no_stagger,
                  "Not in two halves that work for requests that follow each other: fewer requests a second, but one "
                  "by itself is done a little sooner");
+    app.add_flag("--no-share", no_share,
+                 "Depthwise convolutions on the vector engine alone, no part of them on the array");
     app.add_flag("--debug-tensors", debug_tensors,
                  "Keep every tensor for xinfer --dump-tensors and xeval --layers; slower, equal results");
     app.add_option("--dump-after", dumps, "Print what a stage made, or write it to a file; repeatable")
@@ -77,9 +79,10 @@ void Describe(const CompileFlags& flags, const tools::QuantizedModel& model, Pro
   program.preprocessing = io::ToJson(model.preprocess);
   program.info["compiler"] = std::string("xcompile ") + tools::Version();
   program.info["source"] = std::filesystem::path(flags.model.model).filename();
-  program.info["options"] =
-      "-O" + std::to_string(flags.optimization) + (flags.debug_tensors ? " --debug-tensors" : "") +
-      (flags.no_stagger ? " --no-stagger" : "") + (flags.tiling.empty() ? "" : " --tiling " + flags.tiling);
+  program.info["options"] = "-O" + std::to_string(flags.optimization) +
+                            (flags.debug_tensors ? " --debug-tensors" : "") +
+                            (flags.no_stagger ? " --no-stagger" : "") + (flags.no_share ? " --no-share" : "") +
+                            (flags.tiling.empty() ? "" : " --tiling " + flags.tiling);
   program.info["calibration"] = model.calibration;
   for (const auto& [key, value] : model.graph.metadata) {
     if (key != "calibration") program.info[key] = value;
@@ -152,6 +155,7 @@ compiler::CompileOptions CheckFlags(const CompileFlags& flags, const tools::Comm
   options.optimization = flags.optimization;
   options.debug_tensors = flags.debug_tensors;
   options.stagger = !flags.no_stagger;
+  options.share_depthwise = !flags.no_share;
   if (!flags.tiling.empty()) {
     auto tiling = tools::ParseTiling(flags.tiling);
     if (!tiling.ok()) tools::UsageError("--tiling: " + tiling.failure().message, tiling.failure().hint);

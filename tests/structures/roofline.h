@@ -19,6 +19,7 @@ struct Bounds {
   uint64_t vector_macs = 0;       ///< depthwise
   uint64_t compulsory_bytes = 0;  ///< weights and biases once, inputs and outputs; intermediates never
   double array_cycles = 0, vector_cycles = 0, dram_cycles = 0;  ///< DRAM at 100 %
+  double depthwise_cycles = 0;                                  ///< the vector engine's work, if the array did it
   double Cycles() const;
 };
 

@@ -117,6 +117,25 @@ TEST(Roofline, EstimateOfEachLayerIsNearTheSimulator) {
   }
 }
 
+/// Parts of depthwise layers on the array: where the vector engine has most to do, and never to a program's harm.
+TEST(Roofline, SharedDepthwiseLayersPay) {
+  compiler::CompileOptions shared = Options("B4096", 2), alone = shared;
+  alone.share_depthwise = false;
+  const auto r = MeasureRoofline("efficientnet_b0", GraphOf("efficientnet_b0"), shared);
+  ASSERT_TRUE(r.ok()) << r.failure().ToString();
+  EXPECT_GE(r->fps, 550);
+  EXPECT_GE(r->cycles, r->bounds.Cycles());
+  const auto cause = std::find_if(r->causes.begin(), r->causes.end(),
+                                  [](const auto& c) { return c.first == "depthwise on the array"; });
+  ASSERT_NE(cause, r->causes.end());
+  EXPECT_GT(cause->second, 50000);
+  EXPECT_GT(PlannedCycles(alone, GraphOf("efficientnet_b0")), 1.08 * r->cycles);
+  for (const char* arch : {"B4096", "B512", "K26"}) {
+    shared.config = alone.config = FindConfig(arch).value();
+    EXPECT_LE(PlannedCycles(shared, GraphOf("mobilenet_v1")), PlannedCycles(alone, GraphOf("mobilenet_v1"))) << arch;
+  }
+}
+
 TEST(Roofline, SameGraphSameProgram) {
   const compiler::Graph& graph = GraphOf("squeezenet1_1");
   const Program a = compiler::Compile(graph, Options("B4096", 2)).value();

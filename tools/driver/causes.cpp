@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 #include <variant>
 
 #include "isa/timing.h"
@@ -14,6 +15,7 @@ using simulator::Stall;
 using simulator::TimingReport;
 
 constexpr const char* kNames[] = {"channel and pixel remainders",
+                                  "depthwise on the array",
                                   "port conflict",
                                   "requantize lanes",
                                   "pipeline fill",
@@ -65,6 +67,19 @@ ArrayTime PartOf(Stall stall, bool weights) {
   return ArrayTime::kTokens;
 }
 
+/// Nodes that the vector engine computes with Depthwise instructions.
+std::set<uint32_t> DepthwiseNodes(const OverlayStep& step) {
+  std::set<uint32_t> nodes;
+  for (const NodeRange& range : step.ranges) {
+    if (range.engine != kVector) continue;
+    for (uint32_t i = range.first; i < range.first + range.count; ++i) {
+      const auto instruction = Decode(step.body[kVector][i], kVector);
+      if (instruction.ok() && std::holds_alternative<Depthwise>(*instruction)) nodes.insert(range.node);
+    }
+  }
+  return nodes;
+}
+
 ArrayTimes OwnTimes(const InstructionWord& word, const HardwareConfig& config) {
   ArrayTimes times{};
   At(&times, ArrayTime::kPipelineFill) = config.decode_cycles;
@@ -87,8 +102,14 @@ StepTimes DivideArrayTime(const Program& program, const OverlayStep& step, const
   for (const NodeRange& range : step.ranges) {
     if (range.engine == kConv) std::fill_n(node_of.begin() + range.first, range.count, range.node);
   }
+  const std::set<uint32_t> depthwise = DepthwiseNodes(step);
   std::vector<ArrayTimes> own;
-  for (const InstructionWord& word : step.body[kConv]) own.push_back(OwnTimes(word, program.config));
+  for (size_t i = 0; i < step.body[kConv].size(); ++i) {
+    own.push_back(OwnTimes(step.body[kConv][i], program.config));
+    if (!depthwise.contains(node_of[i])) continue;
+    result.depthwise.insert(node_of[i]);
+    std::swap(At(&own.back(), ArrayTime::kSteps), At(&own.back(), ArrayTime::kDepthwise));
+  }
   ArrayTimes decoded{};  // and nothing more
   At(&decoded, ArrayTime::kPipelineFill) = program.config.decode_cycles;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +16,8 @@ namespace xrun::tools {
 
 /// Where the array's cycles go: every cycle of the Conv engine's timeline belongs to one of these.
 enum class ArrayTime : uint8_t {
-  kSteps,  ///< multiplying; more than MACs over peak where channels or pixels do not fill the array
+  kSteps,      ///< multiplying; more than MACs over peak where channels or pixels do not fill the array
+  kDepthwise,  ///< multiplying for depthwise layers, beside the vector engine
   kPortConflict,
   kRequantizeLanes,
   kPipelineFill,  ///< fill, drain, parameters and tables, decode
@@ -32,6 +34,7 @@ using ArrayTimes = std::array<uint64_t, static_cast<size_t>(ArrayTime::kParts)>;
 struct StepTimes {
   ArrayTimes all{};
   std::map<uint32_t, ArrayTimes> nodes;  ///< by index into Program::nodes: those with Conv instructions
+  std::set<uint32_t> depthwise;  ///< of these the depthwise layers: the array's peak is no measure for their MACs
 };
 
 /// Of all requests of the launch. `report` must have recorded.

@@ -108,13 +108,14 @@ std::string EnginesText(const TimingReport& report) {
   return table.ToString();
 }
 
-/// MACs of a node, or of all with Conv instructions, over the array's peak.
-double BoundOf(const Program& program, uint32_t node) {
+/// MACs of a node, or of all with Conv instructions, over the array's peak; none of depthwise layers.
+double BoundOf(const Program& program, const StepTimes& times, uint32_t node) {
+  if (times.depthwise.contains(node)) return 0;
   return static_cast<double>(program.nodes[node].macs) / static_cast<double>(program.config.macs_per_cycle());
 }
 double BoundOf(const Program& program, const StepTimes& times) {
   double bound = 0;
-  for (const auto& [node, unused] : times.nodes) bound += BoundOf(program, node);
+  for (const auto& [node, unused] : times.nodes) bound += BoundOf(program, times, node);
   return bound;
 }
 
@@ -165,8 +166,8 @@ nlohmann::ordered_json StepJson(const Program& program, const OverlayStep& step,
                      {"waits_most_for", costs[node.node].MainCause()}});
     const auto array = times.nodes.find(node.node);
     if (array == times.nodes.end()) continue;
-    nodes.back()["array_bound"] = BoundOf(program, node.node);
-    nodes.back()["causes"] = CausesJson(GapCauses(array->second, BoundOf(program, node.node)));
+    nodes.back()["array_bound"] = BoundOf(program, times, node.node);
+    nodes.back()["causes"] = CausesJson(GapCauses(array->second, BoundOf(program, times, node.node)));
   }
   for (uint8_t e = 0; e < kEngines; ++e) {
     const simulator::EngineTime& engine = report.engines[e];
@@ -199,7 +200,7 @@ Result<std::vector<LayerProfile>> ProfileLayers(const Program& program) {
       layers.push_back({s, node.node, node.start, node.end, node.busy, cost.dram_bytes, cost.waited, 0, {}});
       const auto array = times.nodes.find(node.node);
       if (array == times.nodes.end()) continue;
-      layers.back().array_bound = BoundOf(program, node.node);
+      layers.back().array_bound = BoundOf(program, times, node.node);
       layers.back().causes = GapCauses(array->second, layers.back().array_bound);
     }
   }

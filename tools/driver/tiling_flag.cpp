@@ -17,7 +17,8 @@ Result<compiler::TilingLimits> ParseTiling(const std::string& text) {
                  {"out-groups", &limits.out_groups},
                  {"in-groups", &limits.in_groups},
                  {"kernel-rows", &limits.kernel_rows},
-                 {"stagger", &limits.stagger}};
+                 {"stagger", &limits.stagger},
+                 {"share", &limits.share}};
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
     if (part == "single-buffer") {
@@ -44,7 +45,7 @@ Result<compiler::TilingLimits> ParseTiling(const std::string& text) {
     }
     if (!known) {
       return Failure{"unknown limit '" + part + "'",
-                     io::DidYouMean(name, {"rows", "cols", "out-groups", "in-groups", "kernel-rows", "stagger",
+                     io::DidYouMean(name, {"rows", "cols", "out-groups", "in-groups", "kernel-rows", "stagger", "share",
                                            "single-buffer", "no-on-chip"})};
     }
   }
