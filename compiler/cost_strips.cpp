@@ -119,7 +119,8 @@ class StripCost {
     for (const Strips::Event& e : s_.events) {
       if (e.kind == Strips::Event::kLoad) {
         const Strips::Buffer& b = s_.buffers[e.index];
-        steps[e.strip + b.stage].load += LoadCycles(b, e.strip, bytes_per_cycle);
+        // What passes in chunks comes while its reader computes.
+        steps[e.strip + b.stage + (b.in_chunks() ? 1 : 0)].load += LoadCycles(b, e.strip, bytes_per_cycle);
         *bytes += LoadBytes(b, e.strip);
       } else if (e.kind == Strips::Event::kCopy) {
         const Strips::Buffer& b = s_.buffers[e.index];

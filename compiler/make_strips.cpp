@@ -370,7 +370,7 @@ class Maker {
         for (const uint32_t chunks : {3U, 2U}) {
           s_.chunk_groups[0] = chunk;
           for (Strips::Buffer& b : s_.buffers) {
-            if (PassesInChunks(b, residual)) b.stored = std::min(b.groups, chunks * chunk);
+            b.stored = PassesInChunks(b, residual) ? std::min(b.groups, chunks * chunk) : b.groups;
           }
           if (FitRows(free_words)) return true;
         }
