@@ -8,6 +8,9 @@
 namespace xrun::compiler {
 namespace {
 
+/// Part of the time of weights that come again which nothing hides.
+constexpr double kLateWeights = 0.25;
+
 class StripCost {
  public:
   StripCost(const StripContext& context, const Strips& strips) : c_(context), s_(strips) {}
@@ -201,7 +204,9 @@ std::vector<StripStep> SetCost(const StripContext& context, Strips* strips) {
   StripCost cost(context, *strips);
   uint64_t bytes = 0;
   std::vector<StripStep> steps = cost.Steps(&bytes);
-  for (const Strips::Work& w : strips->works) bytes += cost.WeightBytes(w);
+  uint64_t weights = 0;
+  for (const Strips::Work& w : strips->works) weights += cost.WeightBytes(w);
+  bytes += weights;
   double compute = 0, idle = 0;
   for (const StripStep& step : steps) {
     const double most = std::max({step.conv, step.vector, step.load + 0.5 * step.save});
@@ -215,6 +220,11 @@ std::vector<StripStep> SetCost(const StripContext& context, Strips* strips) {
   strips->cycles = std::max(compute, dram) + 0.02 * idle + 0.1 * dram + 60;
   for (const Strips::Buffer& b : strips->buffers) {
     if (b.loads) strips->cycles += 300;
+  }
+  // Weights that come again for each strip do not come while it waits for them at its begin.
+  if (strips->stream && strips->strips > 1) {
+    const auto again = static_cast<double>(weights) * (strips->strips - 1) / strips->strips;
+    strips->cycles += kLateWeights * again / bytes_per_cycle;
   }
   // Weights that stay keep those of the next group out of the ring: what two such groups cannot hold together is
   // loaded while nobody computes.
