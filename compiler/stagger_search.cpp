@@ -66,16 +66,17 @@ struct Candidate {
   size_t back = 0, begin = 0, end = 0;  ///< first group of the back half; window [begin, end)
   uint32_t activation_rows = 0, weight_rows = 0;
   bool weights_ahead = false;
-  double guess = 0;  ///< cycles
+  uint32_t longer = 1;  ///< convolutions of the window: so many times LongestConv
+  double guess = 0;     ///< cycles
 
-  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows, weights_ahead); }
+  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows, weights_ahead, longer); }
   StaggerCut Cut(const Plan& plan, const HardwareConfig& config) const {
     return {plan.groups[back].first,
             plan.groups[begin].first,
             plan.groups[end - 1].last,
             activation_rows,
             weight_rows,
-            LongestConv(weight_rows, config)};
+            longer * LongestConv(weight_rows, config)};
   }
 };
 
@@ -109,6 +110,7 @@ std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const
                   CeilDiv(share, config.banks()),
                   config.weight_rows / 2,
                   elastic && plan.options.weights_ahead,
+                  1,
                   cycles};
         }
       }
@@ -130,6 +132,7 @@ std::vector<Candidate> Neighbours(const Candidate& c, const HardwareConfig& conf
     if (legal) found.push_back(n);
   };
   add([](Candidate& n) { n.weights_ahead = !n.weights_ahead; });
+  if (c.longer < 4) add([](Candidate& n) { n.longer *= 2; });
   add([](Candidate& n) { n.begin -= std::min<size_t>(n.begin, 3); });
   add([](Candidate& n) { n.begin = 0; });
   add([&](Candidate& n) {
@@ -144,6 +147,14 @@ std::vector<Candidate> Neighbours(const Candidate& c, const HardwareConfig& conf
   add([](Candidate& n) { n.begin += 1; });
   add([](Candidate& n) { n.end -= 1; });
   add([&](Candidate& n) { n.weight_rows += config.weight_rows / 8; });
+  add([](Candidate& n) {
+    n.begin -= std::min<size_t>(n.begin, 1);
+    n.end -= 1;
+  });
+  add([](Candidate& n) {
+    n.begin += 1;
+    n.end += 1;
+  });
   return found;
 }
 
