@@ -185,7 +185,7 @@ class Maker {
   /// Kernel rows, then input groups of one output group cut until a segment is `most` rows, where partial sums hold.
   std::pair<uint32_t, uint32_t> SumParts(const Strips::Work& w, uint32_t most) const {
     const Layer& layer = LayerOf(w);
-    const OverlayTensor &in = c_.tensor(layer.input), &out = c_.tensor(layer.output);
+    const OverlayTensor& out = c_.tensor(layer.output);
     const uint32_t groups = Info(w).in_groups;
     const std::pair<uint32_t, uint32_t> whole{layer.kernel_h, groups};
     if (CeilDiv(uint64_t{s_.rows} * out.width, c_.config.pixels) > c_.config.partial_entries) return whole;
