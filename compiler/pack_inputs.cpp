@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kMostUnitRows = 16;  ///< image rows of a unit that are tried
 constexpr uint32_t kMostSkip = 2047;    ///< LoadPacked's field
-constexpr double kSpare = 1.25;
+constexpr double kSpare = 1.05;
 constexpr uint32_t kWindowShare = 4;  ///< a window takes at most this part of activation memory, if any does
 
 uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }

@@ -21,30 +21,30 @@ uint32_t MatrixWordBytes(const ::xrun::LoadMatrix& x) { return x.int4 != 0 ? kCP
 /// row's first word; those of the image that are read are [begin, end).
 struct PackedPart {
   uint32_t from, to;
-  int64_t at;  ///< byte of the image row that lane 0 would have
-  int64_t begin, end;
+  int32_t at;  ///< byte of the image row that lane 0 would have; fields are too narrow for more than 30 bits of them
+  int32_t begin, end;
 };
 PackedPart PartOf(const ::xrun::LoadPacked& x, bool second) {
   const uint32_t head = x.taps != 0 ? x.taps * x.channels : x.head;
-  const int64_t left = static_cast<int64_t>(x.left) * x.channels;
+  const int32_t channels = static_cast<int32_t>(x.channels), left = x.left * channels;
   PackedPart part;
   part.from = second ? head : 0;
   part.to = second ? head + x.tail : head;
-  part.at = second ? left - head : left + HW_MUTATE(38, x.skip, 0U);
-  const int64_t begin = part.at + part.from;
-  const int64_t end = part.at + static_cast<int64_t>(x.cols - 1) * x.stride * x.channels + part.to;
-  const int64_t row = static_cast<int64_t>(x.in_cols) * x.channels;
+  part.at = left + (second ? -static_cast<int32_t>(head) : static_cast<int32_t>(HW_MUTATE(38, x.skip, 0U)));
+  const int32_t begin = part.at + static_cast<int32_t>(part.from);
+  const int32_t end = part.at + static_cast<int32_t>((x.cols - 1) * x.stride * x.channels + part.to);
+  const int32_t row = static_cast<int32_t>(x.in_cols) * channels;
   part.begin = begin > 0 ? begin : 0;
   part.end = end < row ? end : row;
   return part;
 }
 /// Image row of the first row of words' `second` part, and of the last.
-int64_t FirstRow(const ::xrun::LoadPacked& x, bool second) { return static_cast<int64_t>(x.top) + (second ? 1 : 0); }
-int64_t LastRow(const ::xrun::LoadPacked& x, bool second) {
-  return FirstRow(x, second) + static_cast<int64_t>(x.rows - 1) * (x.row_step != 0 ? x.row_step : 1);
+int32_t FirstRow(const ::xrun::LoadPacked& x, bool second) { return x.top + (second ? 1 : 0); }
+int32_t LastRow(const ::xrun::LoadPacked& x, bool second) {
+  return FirstRow(x, second) + static_cast<int32_t>((x.rows - 1) * (x.row_step != 0 ? x.row_step : 1));
 }
-bool RowInside(const ::xrun::LoadPacked& x, int64_t row) {
-  return x.in_rows == 0 || (row >= 0 && row < static_cast<int64_t>(x.in_rows));
+bool RowInside(const ::xrun::LoadPacked& x, int32_t row) {
+  return x.in_rows == 0 || (row >= 0 && row < static_cast<int32_t>(x.in_rows));
 }
 /// End of the bytes that LoadPacked reads, counted from the base; 0: none.
 uint64_t PackedEnd(const ::xrun::LoadPacked& x) {
@@ -52,11 +52,11 @@ uint64_t PackedEnd(const ::xrun::LoadPacked& x) {
   for (int32_t second = 0; second < 2; ++second) {
     const PackedPart part = PartOf(x, second != 0);
     // The last row inside that is as many steps from the first as a row of words is.
-    int64_t row = LastRow(x, second != 0);
-    const int64_t step = x.row_step != 0 ? x.row_step : 1;
-    if (x.in_rows != 0 && row >= static_cast<int64_t>(x.in_rows)) {
-      const int64_t over = row - static_cast<int64_t>(x.in_rows);
-      row -= (over / step + 1) * step;
+    int32_t row = LastRow(x, second != 0);
+    const uint32_t step = x.row_step != 0 ? x.row_step : 1;
+    if (x.in_rows != 0 && row >= static_cast<int32_t>(x.in_rows)) {
+      const uint32_t over = static_cast<uint32_t>(row) - x.in_rows;
+      row -= static_cast<int32_t>((over / step + 1) * step);
     }
     if (part.from == part.to || part.begin >= part.end || row < 0 || row < FirstRow(x, second != 0)) continue;
     const uint64_t last =
@@ -165,7 +165,7 @@ void LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramPort& dram, 
 
 /// Bytes of one image row that come into the window: those that are read, `fill` elsewhere. `moved` is how far the
 /// window's lanes are beyond those of the row's first word; lanes of the part below `fresh` are there already.
-void FillPart(const ::xrun::LoadPacked& x, const PackedPart& part, bool inside, uint64_t row, int64_t moved,
+void FillPart(const ::xrun::LoadPacked& x, const PackedPart& part, bool inside, uint64_t row, int32_t moved,
               uint32_t fresh, DramPort& dram, ByteReader& reader, Word& window) {
   const uint32_t first = fresh > part.from ? fresh : part.from;
   HW_UNROLL
@@ -173,13 +173,13 @@ void FillPart(const ::xrun::LoadPacked& x, const PackedPart& part, bool inside, 
     HW_VITIS(unroll)
     if (i >= first && i < part.to) window.lane[i] = static_cast<int8_t>(x.fill);
   }
-  const int64_t at = part.at + moved;
-  int64_t lo = part.begin - at, hi = part.end - at;
-  if (lo < static_cast<int64_t>(first)) lo = first;
-  if (hi > static_cast<int64_t>(part.to)) hi = part.to;
+  const int32_t at = part.at + moved;
+  int32_t lo = part.begin - at, hi = part.end - at;
+  if (lo < static_cast<int32_t>(first)) lo = static_cast<int32_t>(first);
+  if (hi > static_cast<int32_t>(part.to)) hi = static_cast<int32_t>(part.to);
   if (inside && lo < hi)
-    ReadBytes(dram, reader, row + static_cast<uint64_t>(at), static_cast<uint32_t>(lo), static_cast<uint32_t>(hi),
-              window.lane);
+    ReadBytes(dram, reader, row + static_cast<uint64_t>(static_cast<int64_t>(at)), static_cast<uint32_t>(lo),
+              static_cast<uint32_t>(hi), window.lane);
 }
 
 /// The packer: a window of CP bytes, the first `head` of an image row and the next `tail` of the row below it, each
@@ -190,14 +190,14 @@ void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, Activation
   StartLines(client);
   ByteReader head_reader, tail_reader;
   const PackedPart head = PartOf(x, false), tail = PartOf(x, HW_MUTATE(36, true, false));
-  const int64_t step = x.row_step != 0 ? x.row_step : 1;
-  int64_t image_row = x.top;
-  uint64_t row = base + x.offset + static_cast<uint64_t>(image_row * static_cast<int64_t>(x.row_stride));
+  const uint32_t step = x.row_step != 0 ? x.row_step : 1;
+  int32_t image_row = x.top;
+  uint64_t row = base + x.offset + static_cast<uint64_t>(static_cast<int64_t>(image_row) * x.row_stride);
   uint32_t row_to = x.addr;
   for (uint32_t r = 0; r < x.rows; ++r) {
     const bool head_inside = RowInside(x, image_row), tail_inside = RowInside(x, image_row + HW_MUTATE(37, 1, 0));
     Word window;
-    int64_t moved = 0;
+    int32_t moved = 0;
     uint32_t lost = kCP;  // as many bytes of the window have to come anew
     for (uint32_t c = 0; c < x.cols; ++c) {
       FillPart(x, head, head_inside, row, moved, head.to > lost ? head.to - lost : 0, dram, head_reader, window);
@@ -225,9 +225,9 @@ void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, Activation
         lost = lost + n < kCP ? lost + n : kCP;
         left -= n;
       }
-      moved += static_cast<int64_t>(x.stride) * x.channels;
+      moved += static_cast<int32_t>(x.stride * x.channels);
     }
-    image_row += step;
+    image_row += static_cast<int32_t>(step);
     row += static_cast<uint64_t>(step) * x.row_stride;
     row_to += x.row_pitch;
   }
