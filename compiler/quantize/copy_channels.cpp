@@ -267,6 +267,118 @@ class Copier {
   CopyShifts shifts_;
 };
 
+/// Gives each copy that a function reads a convolution and a function of its own. A table rounds copies that differ by
+/// parts of a step alike or to neighbours, so that behind it its own rounding would hardly be averaged; with a node of
+/// its own each copy's result is shifted once more.
+class Separator {
+ public:
+  Separator(Graph& graph, CopyShifts& shifts) : graph_(graph), shifts_(shifts) {
+    readers_.assign(graph.values.size(), 0);
+    for (const Node& node : graph.nodes) {
+      for (const ValueId id : node.inputs) {
+        if (id != kNone) ++readers_[static_cast<size_t>(id)];
+      }
+    }
+  }
+
+  void Run() {
+    std::vector<Node> nodes = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    std::map<ValueId, Node> convs;  // by output, kept back until the function comes
+    for (size_t n = 0; n < nodes.size(); ++n) {
+      Node& node = nodes[n];
+      const ValueId out = node.outputs[0];
+      if (node.op == Op::kConv && readers_[static_cast<size_t>(out)] == 1 && OneBehindTheOther(out) &&
+          std::any_of(nodes.begin() + static_cast<ptrdiff_t>(n), nodes.end(),
+                      [&](const Node& reader) { return reader.op == Op::kUnary && reader.inputs[0] == out; })) {
+        convs.emplace(out, std::move(node));
+      } else if (const auto it = convs.find(node.inputs.empty() ? kNone : node.inputs[0]); it != convs.end()) {
+        Separate(it->second, node);
+        convs.erase(it);
+      } else {
+        graph_.nodes.push_back(std::move(node));
+      }
+    }
+    assert(convs.empty());
+  }
+
+ private:
+  static size_t Copies(const std::vector<double>& shifts) {
+    return std::set<double>(shifts.begin(), shifts.end()).size();
+  }
+
+  /// All channels of the first copy, then of the second and so on. Behind a Concat of copies they may alternate.
+  bool OneBehindTheOther(ValueId id) const {
+    const auto it = shifts_.find(id);
+    return it != shifts_.end() && std::is_sorted(it->second.begin(), it->second.end());
+  }
+
+  ValueId Part(ValueId like, size_t copy, int64_t channels) {
+    Value value = graph_.at(like);
+    value.shape[1] = channels;
+    value.name = graph_.UniqueName(value.name + std::to_string(copy + 1));
+    return graph_.AddValue(std::move(value));
+  }
+
+  void Separate(const Node& conv, const Node& function) {
+    const ValueId wide = conv.outputs[0], result = function.outputs[0];
+    const std::vector<double> shifts = std::move(shifts_.at(wide));
+    shifts_.erase(wide);
+    const size_t copies = Copies(shifts);
+    const auto channels = static_cast<int64_t>(shifts.size() / copies);
+    Node join = function;
+    join.name += ".join";
+    join.op = Op::kConcat;
+    join.attrs = AxisAttrs{1};
+    join.inputs.clear();
+    for (size_t copy = 0; copy < copies; ++copy) {
+      const auto first = copy * static_cast<size_t>(channels);
+      std::vector<size_t> rows(static_cast<size_t>(channels));
+      std::iota(rows.begin(), rows.end(), first);
+      const std::string suffix = ".copy" + std::to_string(copy + 1);
+      Node part = conv;
+      part.name += suffix;
+      if (part.as<ConvAttrs>().groups != 1) {
+        part.inputs[0] = Slice(conv, suffix, static_cast<int64_t>(first), channels);
+        part.as<ConvAttrs>().groups = channels;
+      }
+      part.inputs[1] = PickRows(graph_, conv.inputs[1], rows, suffix);
+      part.inputs[2] = PickRows(graph_, conv.inputs[2], rows, suffix);
+      part.outputs = {Part(wide, copy, channels)};
+      Node table = function;
+      table.name += suffix;
+      table.inputs = part.outputs;
+      table.outputs = {Part(result, copy, channels)};
+      join.inputs.push_back(table.outputs[0]);
+      for (const ValueId id : {part.outputs[0], table.outputs[0]}) {
+        shifts_[id] = {shifts.begin() + static_cast<ptrdiff_t>(first),
+                       shifts.begin() + static_cast<ptrdiff_t>(first) + channels};
+      }
+      graph_.nodes.push_back(std::move(part));
+      graph_.nodes.push_back(std::move(table));
+    }
+    graph_.nodes.push_back(std::move(join));
+  }
+
+  ValueId Slice(const Node& conv, const std::string& suffix, int64_t first, int64_t channels) {
+    const ValueId from = conv.inputs[0];
+    Node slice = conv;
+    slice.name += suffix + ".slice";
+    slice.op = Op::kSlice;
+    slice.clamp.reset();
+    slice.attrs = SliceAttrs{{0, first, 0, 0}, graph_.at(from).shape, {1, 1, 1, 1}};
+    slice.as<SliceAttrs>().end[1] = first + channels;
+    slice.inputs = {from};
+    slice.outputs = {Part(from, static_cast<size_t>(first / channels), channels)};
+    graph_.nodes.push_back(slice);
+    return slice.outputs[0];
+  }
+
+  Graph& graph_;
+  CopyShifts& shifts_;
+  std::vector<int> readers_;
+};
+
 }  // namespace
 
 std::vector<CopyCandidate> FindCopyCandidates(const Graph& graph, const std::vector<bool>& quantized) {
@@ -331,16 +443,22 @@ CopyShifts CopyChannels(Graph& graph, const std::vector<CopyCandidate>& candidat
       copier.Widen(graph.nodes[n], it->second);
     }
   }
-  return std::move(copier).shifts();
+  CopyShifts shifts = std::move(copier).shifts();
+  Separator(graph, shifts).Run();
+  return shifts;
 }
 
 void ShiftCopies(Graph& graph, const CopyShifts& shifts, const ActivationParams& params) {
-  for (const Node& node : graph.nodes) {
-    if (node.op != Op::kConv) continue;
+  for (Node& node : graph.nodes) {
     const auto it = shifts.find(node.outputs[0]);
     if (it == shifts.end()) continue;
     const auto& quant = params.params[static_cast<size_t>(node.outputs[0])];
-    assert(quant && "only results of quantized convolutions are copied");
+    assert(quant && "only results of quantized nodes are copied");
+    if (node.op == Op::kUnary) {
+      node.as<UnaryAttrs>().chain.push_back(
+          {UnaryKind::kAffine, 1, it->second[0] * static_cast<double>(quant->scale[0])});
+      continue;
+    }
     std::vector<float> bias = Floats(graph, node.inputs[2]);
     for (size_t c = 0; c < bias.size(); ++c) {
       bias[c] += static_cast<float>(it->second[c] * static_cast<double>(quant->scale[0]));

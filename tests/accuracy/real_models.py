@@ -101,9 +101,9 @@ FLOAT = {
     "ppocr_cls_v2/model": (lambda n, s: text(n, 48, 192, s) / 127.5 - 1, "x:1x3x48x192", 0.999, 0.999),
     "ppocr_det_v4/model": (lambda n, s: (text(n, 320, 320, s) / 255 - IMAGENET_MEAN) / IMAGENET_STD, "x:1x3x320x320",
                            0.99, 0.99),
-    "ppocr_rec_v4/model": (lambda n, s: text(n, 48, 320, s) / 127.5 - 1, "x:1x3x48x320", 0.975, 0.99),
+    "ppocr_rec_v4/model": (lambda n, s: text(n, 48, 320, s) / 127.5 - 1, "x:1x3x48x320", 0.99, 0.99),
     "selfie_segmentation/model": (lambda n, s: crops(n, 256, 256, s) / 255, None, 0.90, 0.99),
-    "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.98, 0.99),
+    "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.99, 0.99),
 }
 # name: (samples, share of equal classes)
 QUANTIZED = {

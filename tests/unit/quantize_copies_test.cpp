@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "compiler/quantize/copy_channels.h"
 #include "compiler/quantize/equalize.h"
@@ -65,31 +66,51 @@ TEST(CopyChannels, ResultsStayThroughWhatTreatsChannelsAlone) {
   ASSERT_TRUE(Verify(graph).ok());
   EXPECT_EQ(graph.at(candidates[0].values[0]).shape, (Shape{1, 32, 12, 12}));
   ExpectNear(want, Output(graph, input));
-  // Both convolutions are shifted, by eighths: −3/8, −1/8, 1/8, 3/8, each for all channels.
-  ASSERT_EQ(shifts.size(), 2u);
+  // The first convolution is shifted by eighths, −3/8, −1/8, 1/8, 3/8, each for all channels; so are the four depthwise
+  // ones and the four functions that follow, each by one of these.
+  ASSERT_EQ(shifts.size(), 9u);
+  std::multiset<double> of_parts;
   for (const auto& [id, shift] : shifts) {
-    ASSERT_EQ(shift.size(), 32u);
-    for (size_t i = 0; i < 32; ++i) EXPECT_DOUBLE_EQ(shift[i], static_cast<double>(i / 8) / 4 - 0.375);
+    if (shift.size() == 32) {
+      for (size_t i = 0; i < 32; ++i) EXPECT_DOUBLE_EQ(shift[i], static_cast<double>(i / 8) / 4 - 0.375);
+      continue;
+    }
+    ASSERT_EQ(shift, std::vector<double>(8, shift[0]));
+    of_parts.insert(shift[0]);
   }
+  EXPECT_EQ(of_parts, (std::multiset<double>{-0.375, -0.375, -0.125, -0.125, 0.125, 0.125, 0.375, 0.375}));
+}
+
+/// What rounding everything but input and result does to Conv, `function`, Conv with the channels between copied.
+double LossWithCopies(int copies, const std::vector<UnaryFunction>& function) {
+  GraphMaker make;
+  ValueId y = make.Conv(make.Input(kInput), 8, 3);
+  if (!function.empty()) y = make.Add(Op::kUnary, UnaryAttrs{function}, {y});
+  make.graph.outputs = {make.Conv(y, 5, 1)};
+  Graph& graph = make.graph;
+  const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
+  EXPECT_EQ(candidates.size(), 1u);
+  const CopyShifts shifts = CopyChannels(graph, candidates, {copies});
+  const ActivationParams params = Params(graph);
+  ShiftCopies(graph, shifts, params);
+  std::vector<ValueId> rounded;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::kSlice && !graph.IsOutput(node.outputs[0])) rounded.push_back(node.outputs[0]);
+  }
+  return Loss(graph, params, rounded);
 }
 
 TEST(CopyChannels, ShiftedCopiesRoundToFinerSteps) {
-  double losses[3];
-  for (int i = 0; i < 3; ++i) {
-    GraphMaker make;
-    make.graph.outputs = {make.Conv(make.Conv(make.Input(kInput), 8, 3), 5, 1)};
-    Graph& graph = make.graph;
-    const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
-    ASSERT_EQ(candidates.size(), 1u);
-    const CopyShifts shifts = CopyChannels(graph, candidates, {1 << i});
-    const ActivationParams params = Params(graph);
-    ShiftCopies(graph, shifts, params);
-    losses[i] = Loss(graph, params, candidates[0].values);
+  // A quarter of the noise's power, for the convolution alone as for one with a function, whose own rounding counts
+  // too.
+  for (const auto& function : {std::vector<UnaryFunction>{}, {{UnaryKind::kHardSwish, 0, 0}}}) {
+    double losses[3];
+    for (int i = 0; i < 3; ++i) losses[i] = LossWithCopies(1 << i, function);
+    EXPECT_GT(losses[0], 1e-6);
+    EXPECT_LT(losses[1], 0.36 * losses[0]);
+    EXPECT_GT(losses[1], 0.18 * losses[0]);
+    EXPECT_LT(losses[2], 0.36 * losses[1]);
   }
-  EXPECT_GT(losses[0], 1e-6);
-  EXPECT_LT(losses[1], 0.33 * losses[0]);
-  EXPECT_GT(losses[1], 0.18 * losses[0]);
-  EXPECT_LT(losses[2], 0.33 * losses[1]);
 }
 
 TEST(CopyChannels, TakesWhatSplitByReachMade) {
@@ -118,7 +139,7 @@ TEST(CopyChannels, TakesWhatSplitByReachMade) {
   ASSERT_EQ(candidates.size(), 1u);
   EXPECT_GE(candidates[0].convs.size(), 2u);
   const CopyShifts shifts = CopyChannels(graph, candidates, {2});
-  EXPECT_EQ(shifts.size(), candidates[0].convs.size());
+  EXPECT_EQ(shifts.size(), 4 * candidates[0].convs.size());  // two copies, each a convolution and a function
   ASSERT_TRUE(Verify(graph).ok());
   ExpectNear(want, Output(graph, input));
 }

@@ -131,7 +131,7 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
       XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
       XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams steps, choose());
       compiler::ShiftCopies(graph, shifts, steps);
-      model.calibration += "; channels of " + std::to_string(shifts.size()) + " convolutions copied";
+      model.calibration += "; channels of " + std::to_string(shifts.size()) + " layers copied";
     }
   }
   if (!second_order) return learnt;
