@@ -25,19 +25,19 @@ class Maker {
     s_.rows = rows;
   }
 
-  std::optional<Strips> Make(int64_t free_words) {
+  std::optional<Strips> Make(int64_t free_words, FreeWords* valid) {
     if (!CountRows() || !SetStages() || !PlanWeights()) return std::nullopt;
     if (!MakeBuffers()) return std::nullopt;
     FindSame();
     int64_t kept = 0;
     for (const auto& [out, in] : s_.same) kept += static_cast<int64_t>(WholeWords(c_.tensor(out), c_.config));
-    if (!FitBuffers(free_words + kept)) return std::nullopt;
+    if (!FitBuffers(free_words, kept, valid)) return std::nullopt;
     ListEvents();
     DropWrongSame();
     int64_t shared = 0;
     for (const auto& [out, in] : s_.same) shared += static_cast<int64_t>(WholeWords(c_.tensor(out), c_.config));
-    if (static_cast<int64_t>(s_.words) > free_words + shared) {
-      if (!FitBuffers(free_words + shared)) return std::nullopt;
+    if (!valid->Suffice(free_words, static_cast<int64_t>(s_.words) - shared)) {
+      if (!FitBuffers(free_words, shared, valid)) return std::nullopt;
       ListEvents();
     }
     steps_ = SetCost(c_, &s_);
@@ -359,10 +359,10 @@ class Maker {
   }
 
   /// The largest buffers that fit: whole tensors, else several times the least; of what is computed at once, result
-  /// and residual operand may lie in DRAM and pass chunk by chunk.
-  bool FitBuffers(int64_t free_words) {
+  /// and residual operand may lie in DRAM and pass chunk by chunk. `more` words are free beside.
+  bool FitBuffers(int64_t free_words, int64_t more, FreeWords* valid) {
     for (Strips::Buffer& b : s_.buffers) b.stored = b.groups;
-    if (FitRows(free_words)) return true;
+    if (FitRows(free_words, more, valid)) return true;
     if (s_.works.size() > 1 || !s_.stream || s_.strips > 1 || Info(s_.works[0]).engine != kConv) return false;
     const uint32_t most = s_.chunk_groups[0];
     for (const uint32_t chunk : {most, CeilDiv(most, 2), CeilDiv(most, 4)}) {
@@ -372,7 +372,7 @@ class Maker {
           for (Strips::Buffer& b : s_.buffers) {
             b.stored = PassesInChunks(b, residual) ? std::min(b.groups, chunks * chunk) : b.groups;
           }
-          if (FitRows(free_words)) return true;
+          if (FitRows(free_words, more, valid)) return true;
         }
       }
     }
@@ -391,7 +391,7 @@ class Maker {
            info.operands.back().role == Operand::kResidual && b.groups == c_.tensor(layer.output).groups;
   }
 
-  bool FitRows(int64_t free_words) {
+  bool FitRows(int64_t free_words, int64_t more, FreeWords* valid) {
     std::vector<uint32_t> least;
     for (Strips::Buffer& b : s_.buffers) {
       const uint32_t rows = b.to.back() - (b.loads ? b.low[0] : 0);
@@ -411,7 +411,7 @@ class Maker {
         if (capacity == rows && !Place(rows, &b)) return false;
         s_.words += (b.words() + c_.config.banks() - 1) / c_.config.banks() * c_.config.banks();
       }
-      if (static_cast<int64_t>(s_.words) <= free_words) return true;
+      if (valid->Suffice(free_words, static_cast<int64_t>(s_.words) - more)) return true;
     }
     return false;
   }
@@ -499,16 +499,16 @@ class Maker {
 }  // namespace
 
 StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
-                        const OnChipQuery& on_chip, int64_t free_words) {
+                        const OnChipQuery& on_chip, int64_t free_words, FreeWords* valid) {
   StripChoices made;
   const std::vector<uint32_t> none(static_cast<size_t>(last - first), 0);
   Maker plain(context, on_chip, first, last, rows, none);
-  made.plain = plain.Make(free_words);
+  made.plain = plain.Make(free_words, valid);
   auto shares = LeastShares(context, first, last);
   if (!shares) return made;
   if (context.share.forced != 0) {
     const std::vector<uint32_t> forced = ForcedShares(context, first, last);
-    if (forced != none) made.shared = Maker(context, on_chip, first, last, rows, forced).Make(free_words);
+    if (forced != none) made.shared = Maker(context, on_chip, first, last, rows, forced).Make(free_words, valid);
     return made;
   }
   // Balanced by the cost without shares, or with no more than vector memory asks for; then by the cost of that.
@@ -516,7 +516,7 @@ StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last
   std::vector<StripStep> steps = plain.steps();
   if (*shares != none) {
     Maker least(context, on_chip, first, last, rows, *shares);
-    made.shared = least.Make(free_words);
+    made.shared = least.Make(free_words, valid);
     best = made.shared ? &*made.shared : nullptr;
     steps = least.steps();
   }
@@ -524,7 +524,7 @@ StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last
     std::vector<uint32_t> balanced = BalancedShares(context, *best, steps);
     if (balanced == *shares) break;
     Maker maker(context, on_chip, first, last, rows, balanced);
-    auto next = maker.Make(free_words);
+    auto next = maker.Make(free_words, valid);
     if (!next || next->cycles >= best->cycles) break;
     made.shared = std::move(next);
     best = &*made.shared;

@@ -130,7 +130,7 @@ class Search {
         std::sort(all.begin(), all.end());
         uint64_t used = 0;
         for (const int32_t root : all) used += Words(root);
-        const Choice& best = Best(i, j, all, used);
+        const Choice best = Best(i, j, all, used);
         if (best.cycles == std::numeric_limits<double>::infinity()) continue;
         Roots after;
         for (const int32_t root : all) {
@@ -145,60 +145,61 @@ class Search {
   }
 
   /// The best strips of layers [i, j); a single layer that has none is cut by itself.
-  const Choice& Best(int32_t i, int32_t j, const Roots& kept, uint64_t used) {
+  Choice Best(int32_t i, int32_t j, const Roots& kept, uint64_t used) {
     Roots touched;
     for (const int32_t root : kept) {
       if (Live(root).last >= i && Touches(i, j, root)) touched.push_back(root);
     }
     const HardwareConfig& h = ContextOf(i).config;
     const int32_t variant = Varies(i, j) ? options_.variant : -1;
-    const PlanCache::Key key{i, j, touched, used, WordsOf(i), h.weight_rows, h.vector_rows, variant};
-    const auto known = cache_.choices.find(key);
-    if (known != cache_.choices.end()) return options_.use_shares ? known->second.shared : known->second.plain;
-    PlanCache::Choices best;
+    const auto words = static_cast<int64_t>(WordsOf(i)), free = words - static_cast<int64_t>(used);
     const OnChipQuery on_chip = [&](int32_t root) { return std::binary_search(kept.begin(), kept.end(), root); };
-    // What is shared in place counts twice in `used`; MakeStrips gives it back.
-    uint64_t shared = 0;
-    for (const int32_t root : touched) shared = std::max(shared, Words(root));
-    const StripContext& context = ContextOf(i);
-    const uint64_t words = WordsOf(i);
-    if (used <= words + shared && c_.layers[static_cast<size_t>(j - 1)].simple) {
-      const uint32_t height = c_.tensor(c_.layers[static_cast<size_t>(j - 1)].output_root).height;
-      uint32_t last_rows = 0;
-      int worse_plain = 0, worse_shared = 0;
-      for (const uint32_t count : kStripCounts) {
-        if (count > height || (worse_plain > 3 && worse_shared > 3)) break;
-        if (count == 1 && j - i > 1) continue;
-        const uint32_t rows = CeilDiv(height, count);
-        if (rows == last_rows) continue;
-        last_rows = rows;
-        const int64_t free = static_cast<int64_t>(words) - static_cast<int64_t>(used);
-        StripChoices made = MakeStrips(context, i, j, rows, on_chip, free);
-        const auto take = [](const std::shared_ptr<const Strips>& strips, int* worse, Choice* choice) {
-          if (strips == nullptr || *worse > 3) return;
-          if (strips->cycles < choice->cycles) {
-            *choice = {strips->cycles, strips};
-            *worse = 0;
-          } else {
-            ++*worse;
-          }
-        };
-        const auto share_of = [](std::optional<Strips>* strips) {
-          return *strips ? std::make_shared<const Strips>(*std::move(*strips)) : nullptr;
-        };
-        const std::shared_ptr<const Strips> plain = share_of(&made.plain), shared = share_of(&made.shared);
-        take(plain, &worse_plain, &best.plain);
-        take(shared != nullptr ? shared : plain, &worse_shared, &best.shared);
-      }
+    std::vector<PlanCache::Choices>& known = cache_.choices[{i, j, touched, h.weight_rows, h.vector_rows, variant}];
+    auto found = std::find_if(known.begin(), known.end(), [&](const auto& c) { return c.valid.Holds(free); });
+    if (found == known.end()) {
+      known.push_back(BestStrips(i, j, touched, on_chip, free));
+      found = known.end() - 1;
     }
+    Choice best = options_.use_shares ? found->shared : found->plain;
     const bool stack = c_.tensor(c_.partition.layers[static_cast<size_t>(i)].output).samples > 1;
-    for (Choice* choice : {&best.plain, &best.shared}) {
-      if (choice->strips == nullptr && j == i + 1 && !stack && used + words / 4 <= words) {
-        choice->cycles = AloneCycles(i, on_chip);
+    if (best.strips == nullptr && j == i + 1 && !stack && free >= words / 4) best.cycles = AloneCycles(i, on_chip);
+    return best;
+  }
+
+  PlanCache::Choices BestStrips(int32_t i, int32_t j, const Roots& touched, const OnChipQuery& on_chip, int64_t free) {
+    PlanCache::Choices best;
+    // What is shared in place counts twice among the words in use; MakeStrips gives it back.
+    uint64_t shared_words = 0;
+    for (const int32_t root : touched) shared_words = std::max(shared_words, Words(root));
+    if (!best.valid.Suffice(free, -static_cast<int64_t>(shared_words))) return best;
+    if (!c_.layers[static_cast<size_t>(j - 1)].simple) return best;
+    const auto take = [](std::shared_ptr<const Strips> strips, int* worse, Choice* choice) {
+      if (strips == nullptr || *worse > 3) return;
+      if (strips->cycles < choice->cycles) {
+        *choice = {strips->cycles, std::move(strips)};
+        *worse = 0;
+      } else {
+        ++*worse;
       }
+    };
+    const auto keep = [](std::optional<Strips>* strips) {
+      return *strips ? std::make_shared<const Strips>(*std::move(*strips)) : nullptr;
+    };
+    const uint32_t height = c_.tensor(c_.layers[static_cast<size_t>(j - 1)].output_root).height;
+    uint32_t last_rows = 0;
+    int worse_plain = 0, worse_shared = 0;
+    for (const uint32_t count : kStripCounts) {
+      if (count > height || (worse_plain > 3 && worse_shared > 3)) break;
+      if (count == 1 && j - i > 1) continue;
+      const uint32_t rows = CeilDiv(height, count);
+      if (rows == last_rows) continue;
+      last_rows = rows;
+      StripChoices made = MakeStrips(ContextOf(i), i, j, rows, on_chip, free, &best.valid);
+      const std::shared_ptr<const Strips> plain = keep(&made.plain), shared = keep(&made.shared);
+      take(plain, &worse_plain, &best.plain);
+      take(shared != nullptr ? shared : plain, &worse_shared, &best.shared);
     }
-    const PlanCache::Choices& found = cache_.choices.emplace(key, std::move(best)).first->second;
-    return options_.use_shares ? found.shared : found.plain;
+    return best;
   }
 
   bool Varies(int32_t i, int32_t j) const {

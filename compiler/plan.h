@@ -30,12 +30,14 @@ struct PlanCache {
     std::shared_ptr<const Strips> strips;
   };
   struct Choices {
+    FreeWords valid;
     Choice plain, shared;  ///< the better of both ways, where depthwise layers may be shared
   };
-  /// First and last layer, roots on chip that it touches, words that are kept, words and rows of the machine's
-  /// memories, PlanOptions::variant where it makes a difference.
-  using Key = std::tuple<int32_t, int32_t, std::vector<int32_t>, uint64_t, uint64_t, uint32_t, uint32_t, int32_t>;
-  std::map<Key, Choices> choices;
+  /// First and last layer, roots on chip that it touches, rows of the machine's memories, PlanOptions::variant where it
+  /// makes a difference.
+  using Key = std::tuple<int32_t, int32_t, std::vector<int32_t>, uint32_t, uint32_t, int32_t>;
+  /// Each for numbers of words that are free beside what is kept on chip.
+  std::map<Key, std::vector<Choices>> choices;
 };
 
 struct PlanOptions {

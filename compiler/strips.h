@@ -1,8 +1,10 @@
 #ifndef XRUN_COMPILER_STRIPS_H_
 #define XRUN_COMPILER_STRIPS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -159,6 +161,21 @@ std::vector<uint32_t> ForcedShares(const StripContext& context, int32_t first, i
 /// Where tensors that cross a group's border live: on chip in whole, or in DRAM.
 using OnChipQuery = std::function<bool(int32_t root)>;
 
+/// Numbers of free words with which planning finds the same: [least, end).
+struct FreeWords {
+  int64_t least = std::numeric_limits<int64_t>::min(), end = std::numeric_limits<int64_t>::max();
+  bool Holds(int64_t words) const { return least <= words && words < end; }
+  /// Notes which way `words >= bound` went; returns it.
+  bool Suffice(int64_t words, int64_t bound) {
+    if (words >= bound) {
+      least = std::max(least, bound);
+    } else {
+      end = std::min(end, bound);
+    }
+    return words >= bound;
+  }
+};
+
 /// Strips of layers, on their own engines and with parts of depthwise layers on the array.
 struct StripChoices {
   std::optional<Strips> plain;
@@ -167,9 +184,9 @@ struct StripChoices {
 
 /// The best strips of layers [first, last) with the given rows of the last layer's result; nothing when there are none
 /// in `free_words` (negative: as long as results that take their operands' places make up for it). Tensors that live
-/// only inside and are not on chip get buffers.
+/// only inside and are not on chip get buffers. Narrows `valid` to numbers of free words that give the same.
 StripChoices MakeStrips(const StripContext& context, int32_t first, int32_t last, uint32_t rows,
-                        const OnChipQuery& on_chip, int64_t free_words);
+                        const OnChipQuery& on_chip, int64_t free_words, FreeWords* valid);
 
 /// Words of a tensor kept on chip in whole.
 uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config);

@@ -117,7 +117,7 @@ Outcome Check(uint64_t seed, const HardwareConfig& config, const compiler::Tilin
 
 TEST(Share, Forced) {
   int shares = 0;
-  const auto seeds = Seeds(8000000, 120);
+  const auto seeds = Seeds(8000000, 80);
   for (const uint64_t seed : seeds) {
     compiler::TilingLimits tiling;
     tiling.share = static_cast<uint32_t>(1 + seed % 89);
@@ -128,14 +128,14 @@ TEST(Share, Forced) {
       shares += outcome.shares;
     }
   }
-  if (seeds.size() > 100) {
+  if (seeds.size() >= 40) {
     EXPECT_GT(shares, static_cast<int>(2 * seeds.size()));
   }
 }
 
 TEST(Share, ForcedInStaggeredPrograms) {
   int both = 0;
-  const auto seeds = Seeds(8100000, 80);
+  const auto seeds = Seeds(8100000, 60);
   for (const uint64_t seed : seeds) {
     compiler::TilingLimits tiling;
     tiling.share = static_cast<uint32_t>(1 + seed % 89);
@@ -146,14 +146,14 @@ TEST(Share, ForcedInStaggeredPrograms) {
                                    << " stagger=" << tiling.stagger;
     both += outcome.shares > 0 && outcome.staggered ? 1 : 0;
   }
-  if (seeds.size() > 50) {
+  if (seeds.size() >= 40) {
     EXPECT_GT(both, static_cast<int>(seeds.size()) / 6);
   }
 }
 
 TEST(Share, Chosen) {
   int shares = 0;
-  const auto seeds = Seeds(8200000, 60);
+  const auto seeds = Seeds(8200000, 40);
   for (const uint64_t seed : seeds) {
     const HardwareConfig& built_in = BuiltInConfigs()[seed % BuiltInConfigs().size()];
     for (const HardwareConfig& config : {Small(seed), built_in}) {
@@ -162,7 +162,7 @@ TEST(Share, Chosen) {
       shares += outcome.shares;
     }
   }
-  if (seeds.size() > 50) {
+  if (seeds.size() >= 40) {
     EXPECT_GT(shares, static_cast<int>(seeds.size()) / 4);
   }
 }
