@@ -63,7 +63,8 @@ constexpr uint32_t kRecordBytes = 16, kTableEntries = 256;
 constexpr uint32_t kRecordRows = DivideUp(kRecordBytes, kCP);              ///< ring rows of a group's records
 constexpr uint32_t kTableRows = DivideUp(kTableEntries, kWeightRowBytes);  ///< ring rows of a table
 constexpr uint32_t kVectorTableRows = DivideUp(kTableEntries, kCP);        ///< vector memory rows of a table
-constexpr uint32_t kDramPorts = kConfig.dram_ports, kDramBurstBytes = kConfig.dram_burst_bytes;
+constexpr uint32_t kDramPorts = kConfig.dram_ports, kDramBurstBytes = kConfig.dram_burst_bytes,
+                   kDramOutstanding = kConfig.dram_outstanding;
 /// A beat of an engine's DRAM port: one of each port of the kernel, so that a single engine can have them all busy.
 constexpr uint32_t kBusBytes = kDramPorts * kConfig.dram_port_bytes, kBusBits = 8 * kBusBytes;
 

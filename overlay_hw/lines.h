@@ -126,6 +126,11 @@ struct LinePlan {
   uint32_t address[kMost];
   uint32_t cost[kMost];
 };
+/// Words of one line, on their way to or from its client.
+struct LineWords {
+  LinePlan<kLineWords> plan;
+  Word words[kLineWords];
+};
 /// The line that plans have come to.
 struct PlannedLine {
   bool begun = false;

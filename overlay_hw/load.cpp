@@ -2,6 +2,7 @@
 
 #include "overlay_hw/checks.h"
 #include "overlay_hw/lines.h"
+#include "overlay_hw/runs.h"
 #include "overlay_hw/shell.h"
 
 namespace xrun {
@@ -9,7 +10,9 @@ namespace hw {
 namespace XRUN_HW_CONFIG {
 namespace {
 
-// Stages. Stage 0: the client of port B or the memory's write port. Stage 1: the packer.
+// Stages. Stage 0: the client of port B or the memory's write port. Stage 1: the packer. Each instruction is one loop
+// whose iteration is a clock cycle: words go where they belong, out of a window of bytes; a beat of DRAM comes into it;
+// the next run is asked for.
 
 uint64_t CopyEnd(const ::xrun::Load& x) {
   return static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.planes - 1) * x.plane_stride +
@@ -24,106 +27,206 @@ void PackedPixels(const ::xrun::LoadPacked& x, int64_t& first, int64_t& end) {
   if (end > static_cast<int64_t>(x.in_cols)) end = x.in_cols;
 }
 
-void Copy(const ::xrun::Load& x, uint64_t base, DramPort& dram, ActivationPort& result) {
-  LineClient client;
-  StartLines(client);
-  ByteReader reader;
-  uint64_t plane_from = base + x.offset;
-  uint32_t plane_to = x.addr;
-  for (uint32_t p = 0; p < x.planes; ++p) {
-    uint64_t from = plane_from;
-    uint32_t to = plane_to;
-    for (uint32_t r = 0; r < x.rows; ++r) {
-      for (uint32_t c = 0; c < x.cols; c += kChunk) {
-        const uint32_t count = x.cols - c < kChunk ? x.cols - c : kChunk;
-        uint32_t address[kChunk];
-        Word words[kChunk];
-        for (uint32_t i = 0; i < kChunk; ++i) {
-          address[i] = to + c + i;
-          if (i < count) ReadBytes(dram, reader, from + static_cast<uint64_t>(c + i) * kCP, 0, kCP, words[i].lane);
-        }
-        WriteWords<0>(result, client, address, count, words);
-      }
-      from += x.row_stride;
-      to += HW_MUTATE(2, x.row_pitch, x.cols);
-    }
-    plane_from += x.plane_stride;
-    plane_to += x.plane_pitch;
-  }
-  HW_ITERATION(0);
-  FlushLine(result, client);
-  HW_END_UNIT();
-}
+typedef ReadAhead<kBeatWordBytes> WordReader;
 
-void LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramPort& dram, RingPort& ring) {
-  ByteReader reader;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Block block;
-    const uint64_t from = base + x.offset + static_cast<uint64_t>(i) * kWeightRowBytes;
-    for (uint32_t oc = 0; oc < kCP; ++oc) {
-      ReadBytes(dram, reader, from + oc * kCP, 0, kCP, block.word[oc].lane);
-    }
-    HW_ITERATION(0);
-    WriteRow(ring, HW_MUTATE(3, x.row + i, x.row), block);
-  }
-  HW_END_UNIT();
-}
-
-void LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramPort& dram, VectorPort& parameters) {
-  ByteReader reader;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Word word;
-    ReadBytes(dram, reader, base + x.offset + static_cast<uint64_t>(i) * kCP, 0, kCP, word.lane);
-    HW_ITERATION(0);
-    WriteVectorRow(parameters, x.addr + i, word);
-  }
-  HW_END_UNIT();
-}
-
-/// One word of a block: its elements, `fill` where the matrix has none.
-void MatrixWord(const ::xrun::LoadMatrix& x, uint64_t from, uint32_t j, DramPort& dram, ByteReader& reader, Word& to) {
-  int8_t bytes[kCP] = {};
-  if (j < x.words) ReadBytes(dram, reader, from, 0, MatrixWordBytes(x), bytes);
+/// Word i of the window.
+void WordAt(const WordReader& ahead, uint32_t i, Word& word) {
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
     HW_VITIS(unroll)
-    const uint8_t pair = static_cast<uint8_t>(bytes[c / 2]);
-    const uint32_t nibble = HW_MUTATE(4, (c & 1) != 0, (c & 1) == 0) ? pair >> 4 : pair & 15U;
-    const int8_t half = static_cast<int8_t>(HW_MUTATE(5, (nibble ^ 8U), (nibble ^ 0U)) - HW_MUTATE(5, 8U, 0U));
-    to.lane[c] = j >= x.words || c >= x.lanes ? static_cast<int8_t>(x.fill) : x.int4 != 0 ? half : bytes[c];
+    word.lane[c] = ahead.bytes[i * kCP + c];
   }
 }
 
-void LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramPort& dram, RingPort& ring) {
-  ByteReader reader;
-  uint64_t from = base + x.offset;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Block block;
-    for (uint32_t j = 0; j < kCP; ++j) {
-      // Turned, words come in one an iteration, each a column of the block; otherwise the row goes out as it came.
-      Word word;
-      MatrixWord(x, from + j * MatrixWordBytes(x), j, dram, reader, word);
-      if (x.transpose != 0) HW_ITERATION(0);
+/// Words of the window to the lines that the walk comes to: a line's a cycle.
+void StepLines(const Runs& to, RunWalk& walk, PlannedLine& planned, WordReader& ahead, Queue<LineWords, 2>& lines) {
+  if (Ended(to, walk) || Full(lines)) return;
+  const uint32_t address = static_cast<uint32_t>(walk.at);
+  const uint32_t fit = kLineWords - (address & (kLineWords - 1));
+  const uint32_t count = walk.left < fit ? static_cast<uint32_t>(walk.left) : fit;
+  if (ahead.fill < count * kCP) return;
+  LineWords out;
+  out.plan.count = count;
+  HW_UNROLL
+  for (uint32_t i = 0; i < kLineWords; ++i) {
+    HW_VITIS(unroll)
+    out.plan.address[i] = address + i;
+    WordAt(ahead, i, out.words[i]);
+  }
+  PlanLines(planned, out.plan);
+  Push(lines, out);
+  Release<kCP>(ahead, count);
+  walk.at += count;
+  walk.left -= count;
+  if (walk.left == 0) NextRun(to, walk);
+}
+
+bool Copy(const ::xrun::Load& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
+  WordReader ahead;
+  StartReads(RunsOf(base + x.offset, x.planes, x.rows, x.plane_stride, x.row_stride, uint64_t{x.cols} * kCP), ahead);
+  const Runs to = RunsOf(x.addr, x.planes, x.rows, x.plane_pitch, HW_MUTATE(2, x.row_pitch, x.cols), x.cols);
+  RunWalk walk;
+  StartRuns(to, walk);
+  PlannedLine planned;
+  Queue<LineWords, 2> lines;
+  LineClient client;
+  StartLines(client);
+  LineSeek seek;
+  HW_COUNT(counts.BeginClock(1));
+  while (!Ended(to, walk) || lines.count != 0) {  // unbounded: to the last word's line
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 1048576)
+    HW_CLOCK();
+    if (lines.count != 0 && StepWrite<0>(result, client, seek, lines.item[0].plan, lines.item[0].words)) Pop(lines);
+    StepLines(to, walk, planned, ahead, lines);
+    StepReads(dram, ahead);
+  }
+  HW_COUNT(counts.EndClock());
+  HW_ITERATION(0);
+  FlushLine(result, client);
+  HW_END_UNIT();
+  return ahead.reads.error;
+}
+
+bool LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
+  WordReader ahead;
+  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kWeightRowBytes, kWeightRowBytes), ahead);
+  Block block;
+  uint32_t i = 0, oc = 0;  // row, and words of it that are there
+  HW_COUNT(counts.BeginClock(1));
+  while (i != x.rows) {  // unbounded: DRAM answers
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 65536)
+    HW_CLOCK();
+    const uint32_t count = kCP - oc < kBeatWords ? kCP - oc : kBeatWords;
+    if (ahead.fill >= count * kCP) {
       HW_UNROLL
-      for (uint32_t c = 0; c < kCP; ++c) {
+      for (uint32_t k = 0; k < kBeatWords; ++k) {
         HW_VITIS(unroll)
-        if (x.transpose != 0) {
-          block.word[c].lane[j] = word.lane[c];
-        } else {
-          block.word[j].lane[c] = word.lane[c];
-        }
+        if (k < count) WordAt(ahead, k, block.word[oc + k]);
+      }
+      Release<kCP>(ahead, count);
+      oc += count;
+      if (oc == kCP) {
+        HW_ITERATION(0);
+        WriteRow(ring, HW_MUTATE(3, x.row + i, x.row), block);
+        oc = 0;
+        ++i;
       }
     }
-    if (x.transpose == 0) HW_ITERATION(0);
-    WriteRow(ring, x.row + i, block);
-    from += x.row_stride;
+    StepReads(dram, ahead);
   }
+  HW_COUNT(counts.EndClock());
   HW_END_UNIT();
+  return ahead.reads.error;
+}
+
+bool LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramReadPort& dram, VectorPort& parameters) {
+  WordReader ahead;
+  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kCP, kCP), ahead);
+  uint32_t i = 0;
+  HW_COUNT(counts.BeginClock(1));
+  while (i != x.rows) {  // unbounded: DRAM answers
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 65536)
+    HW_CLOCK();
+    if (ahead.fill >= kCP) {
+      HW_ITERATION(0);
+      Word word;
+      WordAt(ahead, 0, word);
+      WriteVectorRow(parameters, x.addr + i, word);
+      Release<kCP>(ahead, 1);
+      ++i;
+    }
+    StepReads(dram, ahead);
+  }
+  HW_COUNT(counts.EndClock());
+  HW_END_UNIT();
+  return ahead.reads.error;
+}
+
+/// Words of a block that the window can give in a cycle.
+constexpr uint32_t kMatrixWords = kCP % 2 == 0 ? 2 * kBeatWords : kBeatWords;
+
+/// Word k of the window, its elements made bytes, `fill` where the matrix has none.
+void MatrixWord(const ::xrun::LoadMatrix& x, const WordReader& ahead, uint32_t k, Word& to) {
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    const uint32_t whole = k * kCP + c, two = k * (kCP / 2) + c / 2;
+    const uint8_t pair = static_cast<uint8_t>(ahead.bytes[two]);
+    const uint32_t nibble = HW_MUTATE(4, (c & 1) != 0, (c & 1) == 0) ? pair >> 4 : pair & 15U;
+    const int8_t half = static_cast<int8_t>(HW_MUTATE(5, (nibble ^ 8U), (nibble ^ 0U)) - HW_MUTATE(5, 8U, 0U));
+    const int8_t byte = ahead.bytes[whole < kBeatWordBytes ? whole : 0];
+    to.lane[c] = c >= x.lanes ? static_cast<int8_t>(x.fill) : x.int4 != 0 ? half : byte;
+  }
+}
+
+bool LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
+  WordReader ahead;
+  const uint32_t bytes = MatrixWordBytes(x);
+  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, x.row_stride, uint64_t{x.words} * bytes), ahead);
+  Block block;
+  uint32_t i = 0, j = 0;  // block, and words of it that are there
+  // Turned, words come in one a cycle, each a column of the block; otherwise as many as a beat has.
+  const uint32_t most = x.transpose != 0 ? 1 : x.int4 != 0 ? kMatrixWords : kBeatWords;
+  HW_COUNT(counts.BeginClock(1));
+  while (i != x.rows) {  // unbounded: DRAM answers
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 65536)
+    HW_CLOCK();
+    const uint32_t left = j < x.words ? x.words - j : 0, count = left < most ? left : most;
+    if (ahead.fill >= count * bytes) {
+      HW_UNROLL
+      for (uint32_t k = 0; k < kMatrixWords; ++k) {
+        HW_VITIS(unroll)
+        if (k >= count && (k != 0 || x.transpose == 0)) continue;
+        Word word;
+        MatrixWord(x, ahead, k, word);
+        HW_UNROLL
+        for (uint32_t c = 0; c < kCP; ++c) {
+          HW_VITIS(unroll)
+          const int8_t value = k < count ? word.lane[c] : static_cast<int8_t>(x.fill);
+          if (x.transpose != 0) {
+            block.word[c].lane[j] = value;
+          } else {
+            block.word[j + k].lane[c] = value;
+          }
+        }
+      }
+      if (x.int4 != 0) {
+        Release<kCP % 2 == 0 ? kCP / 2 : kCP>(ahead, count);
+      } else {
+        Release<kCP>(ahead, count);
+      }
+      // Not turned, a block is done with its last word, and words that are not read are `fill`.
+      j = x.transpose != 0 ? j + 1 : j + count == x.words ? kCP : j + count;
+      if (x.transpose != 0 || j == kCP) HW_ITERATION(0);
+      if (j == kCP) {
+        HW_UNROLL
+        for (uint32_t k = 0; k < kCP; ++k) {
+          HW_VITIS(unroll)
+          HW_UNROLL
+          for (uint32_t c = 0; c < kCP; ++c) {
+            HW_VITIS(unroll)
+            if (x.transpose == 0 && k >= x.words) block.word[k].lane[c] = static_cast<int8_t>(x.fill);
+          }
+        }
+        WriteRow(ring, x.row + i, block);
+        j = 0;
+        ++i;
+      }
+    }
+    StepReads(dram, ahead);
+  }
+  HW_COUNT(counts.EndClock());
+  HW_END_UNIT();
+  return ahead.reads.error;
 }
 
 /// The packer: a window of CP bytes over a row of the image. A word is its first taps·channels bytes; then the window
 /// moves on by stride·channels, at most CP bytes an iteration. With the last word of a row it moves to the next row.
-void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, ActivationPort& result) {
+bool Pack(const ::xrun::LoadPacked& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
   LineClient client;
   StartLines(client);
   ByteReader reader;
@@ -181,6 +284,7 @@ void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, Activation
   HW_ITERATION(0);
   FlushLine(result, client);
   HW_END_UNIT();
+  return reader.reads.error;
 }
 
 struct LoadSteps {
@@ -188,7 +292,7 @@ struct LoadSteps {
   TokenStream& granted;
   StopSignal& stop;
   EngineReport& report;
-  DramPort& dram;
+  DramReadPort& dram;
   ActivationPort& result;
   RingPort& ring;
   VectorPort& parameters;
@@ -254,15 +358,16 @@ Needs NeedsOfLoad(const InstructionWord& word) {
   return needs;
 }
 
-Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramPort& dram, ActivationPort& result,
-                 RingPort& ring, VectorPort& parameters) {
+Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramReadPort& dram,
+                 ActivationPort& result, RingPort& ring, VectorPort& parameters) {
   Trap trap = Trap::kNone;
+  bool error = false;
   switch (static_cast<Opcode>(OpcodeOf(word))) {
     case Opcode::kLoad: {
       ::xrun::Load x;
       Decode(word, x);
       trap = CheckDram(registers, x.base, false, CopyEnd(x));
-      if (trap == Trap::kNone) Copy(x, registers.address[x.base], dram, result);
+      if (trap == Trap::kNone) error = Copy(x, registers.address[x.base], dram, result);
       break;
     }
     case Opcode::kLoadWeights: {
@@ -270,14 +375,14 @@ Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, Dr
       Decode(word, x);
       const uint64_t end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kWeightRowBytes;
       trap = CheckDram(registers, x.base, false, x.rows != 0 ? end : 0);
-      if (trap == Trap::kNone) LoadWeightRows(x, registers.address[x.base], dram, ring);
+      if (trap == Trap::kNone) error = LoadWeightRows(x, registers.address[x.base], dram, ring);
       break;
     }
     case Opcode::kLoadVector: {
       ::xrun::LoadVector x;
       Decode(word, x);
       trap = CheckDram(registers, x.base, false, static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kCP);
-      if (trap == Trap::kNone) LoadVectorRows(x, registers.address[x.base], dram, parameters);
+      if (trap == Trap::kNone) error = LoadVectorRows(x, registers.address[x.base], dram, parameters);
       break;
     }
     case Opcode::kLoadPacked: {
@@ -287,7 +392,7 @@ Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, Dr
       PackedPixels(x, first, end);
       const uint64_t row = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride;
       trap = CheckDram(registers, x.base, false, end > first ? row + static_cast<uint64_t>(end) * x.channels : 0);
-      if (trap == Trap::kNone) Pack(x, registers.address[x.base], dram, result);
+      if (trap == Trap::kNone) error = Pack(x, registers.address[x.base], dram, result);
       break;
     }
     case Opcode::kLoadMatrix: {
@@ -296,17 +401,17 @@ Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, Dr
       trap = CheckDram(registers, x.base, false,
                        static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride +
                            x.words * MatrixWordBytes(x));
-      if (trap == Trap::kNone) LoadMatrixRows(x, registers.address[x.base], dram, ring);
+      if (trap == Trap::kNone) error = LoadMatrixRows(x, registers.address[x.base], dram, ring);
       break;
     }
     default:
       break;
   }
-  return trap == Trap::kNone && BusError(dram) ? Trap::kBusError : trap;
+  return error ? Trap::kBusError : trap;
 }
 
 void LoadEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines], RowStream& acquire,
-                TokenStream& granted, StopSignal& stop, EngineReport& report, TokenStream& marks, DramPort& dram,
+                TokenStream& granted, StopSignal& stop, EngineReport& report, TokenStream& marks, DramReadPort& dram,
                 ActivationPort& result, RingPort& ring, VectorPort& parameters) {
   LoadSteps steps = {acquire, granted, stop, report, dram, result, ring, parameters};
   RunEngine(steps, packets, from, to, stop, report, marks);

@@ -59,6 +59,7 @@ def constants(config):
     part = next(n for n in range(min(8, config["channels"]), 0, -1) if config["channels"] % n == 0)
     engines = (ROOT / "overlay_hw" / "engines.h").read_text(encoding="utf-8")
     control = (ROOT / "overlay_hw" / "control.h").read_text(encoding="utf-8")
+    dram = (ROOT / "overlay_hw" / "dram.h").read_text(encoding="utf-8")
     isa = (ROOT / "isa" / "isa.h").read_text(encoding="utf-8")
     values = dict(kBanks=banks, kParts=config["channels"] // part, kPartBits=8 * part, kPP=config["pixels"],
                   kCP=config["channels"], kActivationRows=config["activation_rows"], kWeightRows=config["weight_rows"],
@@ -67,7 +68,7 @@ def constants(config):
                   kDramBurstBytes=config["dram_burst_bytes"], kDramOutstanding=config["dram_outstanding"],
                   kBusBytes=config["dram_ports"] * config["dram_port_bytes"])
     for name, text in (("kPacketDepth", engines), ("kRowDepth", engines), ("kMarkDepth", engines),
-                       ("kStartDepth", control), ("kAccumulatorBits", control), ("kTokenLimit", isa)):
+                       ("kStartDepth", control), ("kAccumulatorBits", control), ("kTokenLimit", isa), ("kRunsAhead", dram)):
         values[name] = int(re.search(rf"\b{name} = (\d+)", text).group(1))
     fields = re.search(r"enum ReportField[^{]*\{(.*?)\}", engines, re.S).group(1)
     values["kReportFields"] = len(re.findall(r"^\s*kReport(?!Fields)\w+", fields, re.M))
