@@ -1,6 +1,7 @@
 #include "isa/timing.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <optional>
 #include <vector>
@@ -479,9 +480,29 @@ void CopyRuns(const Copy& x, const HardwareConfig& config, Visitor&& visit) {
 /// Blocks of `bytes` bytes; those that follow on each other without a gap are one run.
 template <typename Visitor>
 void BlockRuns(uint64_t offset, uint64_t bytes, uint64_t rows, uint64_t row_stride, Visitor&& visit) {
-  if (bytes == 0) return;
+  if (bytes == 0 || rows == 0) return;
   if (row_stride == bytes) return visit(offset, rows * bytes);
   for (uint64_t r = 0; r < rows; ++r) visit(offset + r * row_stride, bytes);
+}
+
+/// Runs of a LoadPacked: for each row of words what it reads of its one or two image rows.
+template <typename Visitor>
+void PackedRuns(const LoadPacked& x, Visitor&& visit) {
+  const std::array<PackedBlocks, 2> halves = BlocksOf(x);
+  if (halves[1].rows == 0) return BlockRuns(halves[0].offset, halves[0].bytes, halves[0].rows, halves[0].stride, visit);
+  uint64_t begin = 0, end = 0;
+  for (uint64_t r = 0; r < x.rows; ++r) {
+    for (const PackedBlocks& blocks : halves) {
+      if (r - blocks.first >= blocks.rows) continue;
+      const uint64_t at = blocks.offset + (r - blocks.first) * blocks.stride;
+      if (at != end) {
+        if (end > begin) visit(begin, end - begin);
+        begin = at;
+      }
+      end = at + blocks.bytes;
+    }
+  }
+  if (end > begin) visit(begin, end - begin);
 }
 
 template <typename Visitor>
@@ -495,9 +516,7 @@ void VisitRuns(const Instruction& instruction, const HardwareConfig& config, Vis
   } else if (const auto* matrix = std::get_if<LoadMatrix>(&instruction)) {
     BlockRuns(matrix->offset, MatrixBlockBytes(*matrix, config), matrix->rows, matrix->row_stride, visit);
   } else if (const auto* packed = std::get_if<LoadPacked>(&instruction)) {
-    const PackedPixels pixels = PixelsOf(*packed);
-    BlockRuns(packed->offset + pixels.first * packed->channels, pixels.count * packed->channels, packed->rows,
-              packed->row_stride, visit);
+    PackedRuns(*packed, visit);
   } else if (const auto* vector = std::get_if<LoadVector>(&instruction)) {
     visit(uint64_t{vector->offset}, uint64_t{vector->rows} * config.channels);
   }

@@ -17,11 +17,53 @@ uint64_t CopyEnd(const ::xrun::Load& x) {
 }
 uint32_t MatrixWordBytes(const ::xrun::LoadMatrix& x) { return x.int4 != 0 ? kCP / 2 : kCP; }
 
-/// Pixels [first, end) of a row that LoadPacked reads.
-void PackedPixels(const ::xrun::LoadPacked& x, int64_t& first, int64_t& end) {
-  first = x.left > 0 ? x.left : 0;
-  end = static_cast<int64_t>(x.left) + static_cast<int64_t>(x.cols - 1) * x.stride + x.taps;
-  if (end > static_cast<int64_t>(x.in_cols)) end = x.in_cols;
+/// What LoadPacked takes of an image row: lanes [from, to) of a word. Bytes of the row are numbered as lanes of the
+/// row's first word; those of the image that are read are [begin, end).
+struct PackedPart {
+  uint32_t from, to;
+  int64_t at;  ///< byte of the image row that lane 0 would have
+  int64_t begin, end;
+};
+PackedPart PartOf(const ::xrun::LoadPacked& x, bool second) {
+  const uint32_t head = x.taps != 0 ? x.taps * x.channels : x.head;
+  const int64_t left = static_cast<int64_t>(x.left) * x.channels;
+  PackedPart part;
+  part.from = second ? head : 0;
+  part.to = second ? head + x.tail : head;
+  part.at = second ? left - head : left + HW_MUTATE(38, x.skip, 0U);
+  const int64_t begin = part.at + part.from;
+  const int64_t end = part.at + static_cast<int64_t>(x.cols - 1) * x.stride * x.channels + part.to;
+  const int64_t row = static_cast<int64_t>(x.in_cols) * x.channels;
+  part.begin = begin > 0 ? begin : 0;
+  part.end = end < row ? end : row;
+  return part;
+}
+/// Image row of the first row of words' `second` part, and of the last.
+int64_t FirstRow(const ::xrun::LoadPacked& x, bool second) { return static_cast<int64_t>(x.top) + (second ? 1 : 0); }
+int64_t LastRow(const ::xrun::LoadPacked& x, bool second) {
+  return FirstRow(x, second) + static_cast<int64_t>(x.rows - 1) * (x.row_step != 0 ? x.row_step : 1);
+}
+bool RowInside(const ::xrun::LoadPacked& x, int64_t row) {
+  return x.in_rows == 0 || (row >= 0 && row < static_cast<int64_t>(x.in_rows));
+}
+/// End of the bytes that LoadPacked reads, counted from the base; 0: none.
+uint64_t PackedEnd(const ::xrun::LoadPacked& x) {
+  uint64_t end = 0;
+  for (int32_t second = 0; second < 2; ++second) {
+    const PackedPart part = PartOf(x, second != 0);
+    // The last row inside that is as many steps from the first as a row of words is.
+    int64_t row = LastRow(x, second != 0);
+    const int64_t step = x.row_step != 0 ? x.row_step : 1;
+    if (x.in_rows != 0 && row >= static_cast<int64_t>(x.in_rows)) {
+      const int64_t over = row - static_cast<int64_t>(x.in_rows);
+      row -= (over / step + 1) * step;
+    }
+    if (part.from == part.to || part.begin >= part.end || row < 0 || row < FirstRow(x, second != 0)) continue;
+    const uint64_t last =
+        static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(row) * x.row_stride + static_cast<uint64_t>(part.end);
+    if (last > end) end = last;
+  }
+  return end;
 }
 
 void Copy(const ::xrun::Load& x, uint64_t base, DramPort& dram, ActivationPort& result) {
@@ -121,45 +163,56 @@ void LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramPort& dram, 
   HW_END_UNIT();
 }
 
-/// The packer: a window of CP bytes over a row of the image. A word is its first taps·channels bytes; then the window
-/// moves on by stride·channels, at most CP bytes an iteration. With the last word of a row it moves to the next row.
+/// Bytes of one image row that come into the window: those that are read, `fill` elsewhere. `moved` is how far the
+/// window's lanes are beyond those of the row's first word; lanes of the part below `fresh` are there already.
+void FillPart(const ::xrun::LoadPacked& x, const PackedPart& part, bool inside, uint64_t row, int64_t moved,
+              uint32_t fresh, DramPort& dram, ByteReader& reader, Word& window) {
+  const uint32_t first = fresh > part.from ? fresh : part.from;
+  HW_UNROLL
+  for (uint32_t i = 0; i < kCP; ++i) {
+    HW_VITIS(unroll)
+    if (i >= first && i < part.to) window.lane[i] = static_cast<int8_t>(x.fill);
+  }
+  const int64_t at = part.at + moved;
+  int64_t lo = part.begin - at, hi = part.end - at;
+  if (lo < static_cast<int64_t>(first)) lo = first;
+  if (hi > static_cast<int64_t>(part.to)) hi = part.to;
+  if (inside && lo < hi)
+    ReadBytes(dram, reader, row + static_cast<uint64_t>(at), static_cast<uint32_t>(lo), static_cast<uint32_t>(hi),
+              window.lane);
+}
+
+/// The packer: a window of CP bytes, the first `head` of an image row and the next `tail` of the row below it, each
+/// read in order by a reader of its own. A word is the window; then the window moves on by stride·channels bytes, at
+/// most CP an iteration, in both rows at once. With the last word of a row of words it moves to the next row.
 void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, ActivationPort& result) {
   LineClient client;
   StartLines(client);
-  ByteReader reader;
-  int64_t first = 0, end = 0;
-  PackedPixels(x, first, end);
-  const int32_t channels = static_cast<int32_t>(x.channels), used = static_cast<int32_t>(x.taps) * channels;
-  const int32_t begin_byte = static_cast<int32_t>(first) * channels, end_byte = static_cast<int32_t>(end) * channels;
-  uint64_t row = base + x.offset;
+  ByteReader head_reader, tail_reader;
+  const PackedPart head = PartOf(x, false), tail = PartOf(x, HW_MUTATE(36, true, false));
+  const int64_t step = x.row_step != 0 ? x.row_step : 1;
+  int64_t image_row = x.top;
+  uint64_t row = base + x.offset + static_cast<uint64_t>(image_row * static_cast<int64_t>(x.row_stride));
   uint32_t row_to = x.addr;
   for (uint32_t r = 0; r < x.rows; ++r) {
+    const bool head_inside = RowInside(x, image_row), tail_inside = RowInside(x, image_row + HW_MUTATE(37, 1, 0));
     Word window;
-    int32_t at = x.left * channels;  // of the window's byte 0, in the row
-    uint32_t fresh = 0;              // bytes from here on are not there yet
+    int64_t moved = 0;
+    uint32_t lost = kCP;  // as many bytes of the window have to come anew
     for (uint32_t c = 0; c < x.cols; ++c) {
-      // Bytes that came into the window: those of the row inside what is read, `fill` elsewhere.
-      int32_t lo = begin_byte - at, hi = end_byte - at;
-      if (lo < static_cast<int32_t>(fresh)) lo = static_cast<int32_t>(fresh);
-      if (hi > used) hi = used;
-      HW_UNROLL
-      for (uint32_t i = 0; i < kCP; ++i) {
-        HW_VITIS(unroll)
-        if (i >= fresh) window.lane[i] = static_cast<int8_t>(x.fill);
-      }
-      if (lo < hi)
-        ReadBytes(dram, reader, row + static_cast<uint64_t>(static_cast<int64_t>(at)), static_cast<uint32_t>(lo),
-                  static_cast<uint32_t>(hi), window.lane);
+      FillPart(x, head, head_inside, row, moved, head.to > lost ? head.to - lost : 0, dram, head_reader, window);
+      FillPart(x, tail, tail_inside, row + x.row_stride, moved, tail.to > lost ? tail.to - lost : 0, dram, tail_reader,
+               window);
       uint32_t address[1] = {row_to + c};
       Word word[1];
       HW_UNROLL
       for (uint32_t i = 0; i < kCP; ++i) {
         HW_VITIS(unroll)
-        word[0].lane[i] = static_cast<int32_t>(i) < used ? window.lane[i] : HW_MUTATE(6, int8_t{0}, int8_t{1});
+        word[0].lane[i] = i < tail.to ? window.lane[i] : HW_MUTATE(6, int8_t{0}, int8_t{1});
       }
       WriteWords<0>(result, client, address, 1, word);
       uint32_t left = x.stride * x.channels;
-      fresh = static_cast<uint32_t>(used);
+      lost = 0;
       while (left != 0) {  // unbounded: `left` goes down in every round
         HW_PIPELINE
         HW_ITERATION(1);
@@ -169,12 +222,13 @@ void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, Activation
           HW_VITIS(unroll)
           if (i + n < kCP) window.lane[i] = window.lane[i + n];
         }
-        fresh = fresh > n ? fresh - n : 0;
+        lost = lost + n < kCP ? lost + n : kCP;
         left -= n;
       }
-      at += static_cast<int32_t>(x.stride * x.channels);
+      moved += static_cast<int64_t>(x.stride) * x.channels;
     }
-    row += x.row_stride;
+    image_row += step;
+    row += static_cast<uint64_t>(step) * x.row_stride;
     row_to += x.row_pitch;
   }
   HW_END_UNIT();
@@ -283,10 +337,7 @@ Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, Dr
     case Opcode::kLoadPacked: {
       ::xrun::LoadPacked x;
       Decode(word, x);
-      int64_t first = 0, end = 0;
-      PackedPixels(x, first, end);
-      const uint64_t row = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride;
-      trap = CheckDram(registers, x.base, false, end > first ? row + static_cast<uint64_t>(end) * x.channels : 0);
+      trap = CheckDram(registers, x.base, false, PackedEnd(x));
       if (trap == Trap::kNone) Pack(x, registers.address[x.base], dram, result);
       break;
     }
