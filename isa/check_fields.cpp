@@ -91,7 +91,8 @@ void Ranges(Complaint& c, const LoadVector& x) { c.AtLeastOne("rows", x.rows); }
 void Ranges(Complaint& c, const LoadPacked& x) {
   c.AtLeastOne("in_cols", x.in_cols);
   c.AtLeastOne("channels", x.channels);
-  c.AtLeastOne("taps", x.taps);
+  c.Require((x.taps != 0) != (x.head != 0), "one of taps and head says how much of an image row is in a word");
+  c.Require(x.in_rows != 0 || x.top == 0, "top without in_rows");
   c.AtLeastOne("stride", x.stride);
   c.AtLeastOne("rows", x.rows);
   c.AtLeastOne("cols", x.cols);
@@ -195,7 +196,7 @@ void OnChip(Complaint& c, const LoadMatrix& x, const ActivationOperands&, const 
 }
 
 void OnChip(Complaint& c, const LoadPacked& x, const ActivationOperands&, const HardwareConfig& config) {
-  c.Range("taps x channels", int64_t{x.taps} * x.channels, 1, config.channels);
+  c.Range("bytes of a word", int64_t{HeadBytes(x)} + x.tail, 1, config.channels);
 }
 
 void OnChip(Complaint& c, const LoadVector& x, const ActivationOperands&, const HardwareConfig& config) {

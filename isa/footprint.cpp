@@ -53,9 +53,9 @@ class Collector {
   }
 
   void operator()(const LoadPacked& x) {
-    const PackedPixels pixels = PixelsOf(x);
-    if (pixels.count == 0) return;
-    Blocks(x.base, x.offset + pixels.first * x.channels, pixels.count * x.channels, x.rows, x.row_stride);
+    for (const PackedBlocks& blocks : BlocksOf(x)) {
+      if (blocks.rows != 0) Blocks(x.base, blocks.offset, blocks.bytes, blocks.rows, blocks.stride);
+    }
   }
 
   void operator()(const LoadVector& x) {
@@ -113,12 +113,30 @@ uint64_t PixelGroups(const Conv& conv, const HardwareConfig& config) {
   return DivideUp(uint64_t{conv.out_w} * conv.out_h, config.pixels);
 }
 
-PackedPixels PixelsOf(const LoadPacked& packed) {
-  const int64_t first = std::max<int64_t>(0, packed.left);
-  const int64_t end = std::min<int64_t>(
-      packed.in_cols, int64_t{packed.left} + (int64_t{packed.cols} - 1) * packed.stride + packed.taps);
-  if (end <= first) return {};
-  return {static_cast<uint64_t>(first), static_cast<uint64_t>(end - first)};
+std::array<PackedBlocks, 2> BlocksOf(const LoadPacked& packed) {
+  const int64_t channels = packed.channels, step = std::max(packed.row_step, 1U);
+  std::array<PackedBlocks, 2> halves;
+  for (int64_t half = 0; half < 2; ++half) {
+    const int64_t bytes = half == 0 ? HeadBytes(packed) : packed.tail;
+    const int64_t begin = packed.left * channels + (half == 0 ? packed.skip : 0);
+    const int64_t lo = std::max<int64_t>(0, begin);
+    const int64_t hi =
+        std::min(packed.in_cols * channels, begin + (int64_t{packed.cols} - 1) * packed.stride * channels + bytes);
+    // Image row of row of words r: r * step + row.
+    const int64_t row = packed.top + half;
+    const int64_t first = row < 0 ? (-row + step - 1) / step : 0;
+    int64_t end = packed.rows;
+    if (packed.in_rows != 0) end = std::min(end, (packed.in_rows - row + step - 1) / step);
+    if (bytes == 0 || hi <= lo || end <= first) continue;
+    PackedBlocks& blocks = halves[static_cast<size_t>(half)];
+    blocks.first = static_cast<uint64_t>(first);
+    blocks.rows = static_cast<uint64_t>(end - first);
+    blocks.offset =
+        packed.offset + static_cast<uint64_t>(first * step + row) * packed.row_stride + static_cast<uint64_t>(lo);
+    blocks.bytes = static_cast<uint64_t>(hi - lo);
+    blocks.stride = static_cast<uint64_t>(step) * packed.row_stride;
+  }
+  return halves;
 }
 
 uint64_t MatrixBlockBytes(const LoadMatrix& matrix, const HardwareConfig& config) {

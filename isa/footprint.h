@@ -1,6 +1,7 @@
 #ifndef XRUN_ISA_FOOTPRINT_H_
 #define XRUN_ISA_FOOTPRINT_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -36,11 +37,21 @@ uint64_t ConvSegmentRows(const Conv& conv, const HardwareConfig& config);
 uint64_t DepthwiseSegmentRows(const Depthwise& depthwise, const HardwareConfig& config);
 uint64_t PoolSegmentRows(const Pool& pool, const HardwareConfig& config);
 
-/// Pixels of a DRAM row that LoadPacked reads: from `first` on, `count` of them, maybe none.
-struct PackedPixels {
-  uint64_t first = 0, count = 0;
+/// Bytes of a word that LoadPacked takes from an image row; its `tail` from the next follow them.
+inline uint32_t HeadBytes(const LoadPacked& packed) {
+  return packed.taps != 0 ? packed.taps * packed.channels : packed.head;
+}
+/// Blocks of DRAM that LoadPacked reads, one for each row of words whose image row is inside.
+struct PackedBlocks {
+  uint64_t first = 0;   ///< row of words of the first block
+  uint64_t rows = 0;    ///< number of blocks, 0 where nothing is read
+  uint64_t offset = 0;  ///< of the first block's first byte from the base
+  uint64_t bytes = 0;   ///< of a block
+  uint64_t stride = 0;  ///< bytes from a block to the next
+  uint64_t end() const { return rows == 0 ? 0 : offset + (rows - 1) * stride + bytes; }
 };
-PackedPixels PixelsOf(const LoadPacked& packed);
+/// Those of the heads, then those of the tails.
+std::array<PackedBlocks, 2> BlocksOf(const LoadPacked& packed);
 /// Bytes of a block that LoadMatrix reads.
 uint64_t MatrixBlockBytes(const LoadMatrix& matrix, const HardwareConfig& config);
 

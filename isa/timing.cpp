@@ -1,6 +1,7 @@
 #include "isa/timing.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <optional>
 #include <vector>
@@ -316,15 +317,16 @@ GroupCost WalkGroup(const Window& x, const HardwareConfig& config, uint64_t mac,
   return cost;
 }
 
-/// `rows`: of the segment part of a group.
+/// `rows`: of the segment part of a group. `shared`: taps of a kernel row that the lanes take in a cycle where out_w
+/// is 1.
 template <typename Window>
-OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows) {
+OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows, uint64_t shared) {
   OwnCycles own;
   own.fill = kVectorFill;
   own.drain = kDrain;
   if (x.table != 0) own.table = VectorTableCycles(config);
-  const uint64_t taps = uint64_t{x.kernel_h} * x.kernel_w;
-  const uint64_t mac = x.out_w == 1 ? DivideUp(taps, config.vector_pixels) + kSharedTapsCycles : taps;
+  const uint64_t mac =
+      x.out_w == 1 ? x.kernel_h * DivideUp(x.kernel_w, shared) + kSharedTapsCycles : uint64_t{x.kernel_h} * x.kernel_w;
   const uint64_t blocks = x.out_h * DivideUp(x.out_w, config.vector_pixels);
   const int shift = LineShift(config);
   const int64_t line_mask = (int64_t{1} << shift) - 1;
@@ -358,11 +360,13 @@ OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows
 }
 
 OwnCycles Own(const Depthwise& x, const HardwareConfig& config) {
-  return OwnWindow(x, config, (x.keep != 0 ? 0 : kRecordBytes) + uint64_t{x.kernel_h} * x.kernel_w);
+  // Two lanes share a multiplication, which has one weight.
+  return OwnWindow(x, config, (x.keep != 0 ? 0 : kRecordBytes) + uint64_t{x.kernel_h} * x.kernel_w,
+                   DivideUp(config.vector_pixels, 2));
 }
 
 OwnCycles Own(const Pool& x, const HardwareConfig& config) {
-  OwnCycles own = OwnWindow(x, config, 0);
+  OwnCycles own = OwnWindow(x, config, 0, config.vector_pixels);
   if (x.per_count != 0) {
     own.parameters += DivideUp(uint64_t{x.kernel_h} * x.kernel_w * kCountMultiplierBytes, config.channels);
   }
@@ -479,9 +483,29 @@ void CopyRuns(const Copy& x, const HardwareConfig& config, Visitor&& visit) {
 /// Blocks of `bytes` bytes; those that follow on each other without a gap are one run.
 template <typename Visitor>
 void BlockRuns(uint64_t offset, uint64_t bytes, uint64_t rows, uint64_t row_stride, Visitor&& visit) {
-  if (bytes == 0) return;
+  if (bytes == 0 || rows == 0) return;
   if (row_stride == bytes) return visit(offset, rows * bytes);
   for (uint64_t r = 0; r < rows; ++r) visit(offset + r * row_stride, bytes);
+}
+
+/// Runs of a LoadPacked: for each row of words what it reads of its one or two image rows.
+template <typename Visitor>
+void PackedRuns(const LoadPacked& x, Visitor&& visit) {
+  const std::array<PackedBlocks, 2> halves = BlocksOf(x);
+  if (halves[1].rows == 0) return BlockRuns(halves[0].offset, halves[0].bytes, halves[0].rows, halves[0].stride, visit);
+  uint64_t begin = 0, end = 0;
+  for (uint64_t r = 0; r < x.rows; ++r) {
+    for (const PackedBlocks& blocks : halves) {
+      if (r - blocks.first >= blocks.rows) continue;
+      const uint64_t at = blocks.offset + (r - blocks.first) * blocks.stride;
+      if (at != end) {
+        if (end > begin) visit(begin, end - begin);
+        begin = at;
+      }
+      end = at + blocks.bytes;
+    }
+  }
+  if (end > begin) visit(begin, end - begin);
 }
 
 template <typename Visitor>
@@ -495,9 +519,7 @@ void VisitRuns(const Instruction& instruction, const HardwareConfig& config, Vis
   } else if (const auto* matrix = std::get_if<LoadMatrix>(&instruction)) {
     BlockRuns(matrix->offset, MatrixBlockBytes(*matrix, config), matrix->rows, matrix->row_stride, visit);
   } else if (const auto* packed = std::get_if<LoadPacked>(&instruction)) {
-    const PackedPixels pixels = PixelsOf(*packed);
-    BlockRuns(packed->offset + pixels.first * packed->channels, pixels.count * packed->channels, packed->rows,
-              packed->row_stride, visit);
+    PackedRuns(*packed, visit);
   } else if (const auto* vector = std::get_if<LoadVector>(&instruction)) {
     visit(uint64_t{vector->offset}, uint64_t{vector->rows} * config.channels);
   }

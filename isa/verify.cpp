@@ -34,11 +34,15 @@ class DramCheck {
     return Bytes(x.base, x.offset, MatrixBlockBytes(x, config()), x.rows, x.row_stride, 1, 0, false);
   }
   Status One(const LoadPacked& x) {
-    const PackedPixels pixels = PixelsOf(x);
     if (uint64_t{x.rows} * x.cols > config().activation_words()) return TooManyWords();
-    if (pixels.count == 0) return {};
-    return Bytes(x.base, x.offset + pixels.first * x.channels, pixels.count * x.channels, x.rows, x.row_stride, 1, 0,
-                 false);
+    for (const PackedBlocks& blocks : BlocksOf(x)) {
+      if (blocks.rows == 0) continue;
+      if (auto status = Bytes(x.base, blocks.offset, blocks.bytes, blocks.rows, blocks.stride, 1, 0, false);
+          !status.ok()) {
+        return status;
+      }
+    }
+    return {};
   }
   Status One(const LoadVector& x) {
     return Bytes(x.base, x.offset, uint64_t{x.rows} * config().channels, 1, 0, 1, 0, false);

@@ -79,7 +79,8 @@ inline bool Ranges(const ::xrun::Save& x) { return x.planes != 0 && x.rows != 0 
 inline bool Ranges(const ::xrun::LoadWeights&) { return true; }
 inline bool Ranges(const ::xrun::LoadVector& x) { return x.rows != 0; }
 inline bool Ranges(const ::xrun::LoadPacked& x) {
-  return x.in_cols != 0 && x.channels != 0 && x.taps != 0 && x.stride != 0 && x.rows != 0 && x.cols != 0;
+  return x.in_cols != 0 && x.channels != 0 && (x.taps != 0) != (x.head != 0) && (x.in_rows != 0 || x.top == 0) &&
+         x.stride != 0 && x.rows != 0 && x.cols != 0;
 }
 inline bool Ranges(const ::xrun::LoadMatrix& x) { return x.rows != 0 && x.words != 0 && x.lanes != 0; }
 inline bool Ranges(const ::xrun::Conv& x) {
@@ -121,7 +122,8 @@ inline bool OnChip(const ::xrun::LoadWeights& x) {
 }
 inline bool OnChip(const ::xrun::LoadVector& x) { return x.addr + x.rows <= kVectorRows; }
 inline bool OnChip(const ::xrun::LoadPacked& x) {
-  return x.taps * x.channels <= kCP && InActivations(x.addr, 1, 0, x.rows - 1, x.row_pitch, x.cols - 1);
+  return (x.taps != 0 ? x.taps * x.channels : x.head) + x.tail <= kCP &&
+         InActivations(x.addr, 1, 0, x.rows - 1, x.row_pitch, x.cols - 1);
 }
 inline bool OnChip(const ::xrun::LoadMatrix& x) {
   return x.row < kWeightRows && x.rows <= kWeightRows && x.acquire <= kWeightRows && x.words <= kCP && x.lanes <= kCP &&

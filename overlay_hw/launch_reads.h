@@ -46,16 +46,19 @@ constexpr uint32_t kUnitBytes = kInstructionBytes, kUnitParts = kUnitBytes / 8;
 /// stops.
 constexpr uint32_t kUnitBeats = kDramBurstBytes / kBusBytes;
 
-typedef ReadAhead<kUnitBytes> UnitReader;
+struct UnitReader {
+  Reads reads;
+  ReadAhead<kUnitBytes> ahead;
+};
 inline void StartUnits(uint64_t at, uint32_t units, UnitReader& reader) {
-  StartReads(RunsOf(at, 1, units == 0 ? 0 : 1, 0, 0, static_cast<uint64_t>(units) * kUnitBytes), reader);
+  StartReads(RunsOf(at, 1, units == 0 ? 0 : 1, 0, 0, static_cast<uint64_t>(units) * kUnitBytes), reader.ahead);
 }
 /// The next unit as 64-bit numbers.
 inline void NextUnit(DramReadPort& dram, UnitReader& reader, uint64_t (&part)[kUnitParts]) {
-  while (reader.fill < kUnitBytes) {  // unbounded: DRAM answers
+  while (reader.ahead.fill < kUnitBytes) {  // unbounded: DRAM answers
     HW_PIPELINE
     HW_CLOCK();
-    StepReads(dram, reader, kUnitBeats);
+    StepReads(dram, reader.reads, reader.ahead, kUnitBeats);
   }
   HW_UNROLL
   for (uint32_t w = 0; w < kUnitParts; ++w) {
@@ -64,10 +67,10 @@ inline void NextUnit(DramReadPort& dram, UnitReader& reader, uint64_t (&part)[kU
     HW_UNROLL
     for (uint32_t i = 0; i < 8; ++i) {
       HW_VITIS(unroll)
-      part[w] |= static_cast<uint64_t>(static_cast<uint8_t>(reader.bytes[8 * w + i])) << (8 * i);
+      part[w] |= static_cast<uint64_t>(static_cast<uint8_t>(reader.ahead.bytes[8 * w + i])) << (8 * i);
     }
   }
-  Release<kUnitBytes>(reader, 1);
+  Release<kUnitBytes>(reader.ahead, 1);
 }
 /// Takes what is under way and drops it: where a launch stops.
 inline void DrainUnits(DramReadPort& dram, UnitReader& reader) {

@@ -1,8 +1,7 @@
 // The Load engine: DRAM to activation memory, weight ring and vector parameter memory.
 
 #include "overlay_hw/checks.h"
-#include "overlay_hw/lines.h"
-#include "overlay_hw/runs.h"
+#include "overlay_hw/packer.h"
 #include "overlay_hw/shell.h"
 
 namespace xrun {
@@ -19,13 +18,6 @@ uint64_t CopyEnd(const ::xrun::Load& x) {
          static_cast<uint64_t>(x.rows - 1) * x.row_stride + static_cast<uint64_t>(x.cols) * kCP;
 }
 uint32_t MatrixWordBytes(const ::xrun::LoadMatrix& x) { return x.int4 != 0 ? kCP / 2 : kCP; }
-
-/// Pixels [first, end) of a row that LoadPacked reads.
-void PackedPixels(const ::xrun::LoadPacked& x, int64_t& first, int64_t& end) {
-  first = x.left > 0 ? x.left : 0;
-  end = static_cast<int64_t>(x.left) + static_cast<int64_t>(x.cols - 1) * x.stride + x.taps;
-  if (end > static_cast<int64_t>(x.in_cols)) end = x.in_cols;
-}
 
 typedef ReadAhead<kBeatWordBytes> WordReader;
 
@@ -63,6 +55,7 @@ void StepLines(const Runs& to, RunWalk& walk, PlannedLine& planned, WordReader& 
 
 bool Copy(const ::xrun::Load& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
   WordReader ahead;
+  Reads reads;
   StartReads(RunsOf(base + x.offset, x.planes, x.rows, x.plane_stride, x.row_stride, uint64_t{x.cols} * kCP), ahead);
   const Runs to = RunsOf(x.addr, x.planes, x.rows, x.plane_pitch, HW_MUTATE(2, x.row_pitch, x.cols), x.cols);
   RunWalk walk;
@@ -79,17 +72,18 @@ bool Copy(const ::xrun::Load& x, uint64_t base, DramReadPort& dram, ActivationPo
     HW_CLOCK();
     if (lines.count != 0 && StepWrite<0>(result, client, seek, lines.item[0].plan, lines.item[0].words)) Pop(lines);
     StepLines(to, walk, planned, ahead, lines);
-    StepReads(dram, ahead);
+    StepReads(dram, reads, ahead);
   }
   HW_COUNT(counts.EndClock());
   HW_ITERATION(0);
   FlushLine(result, client);
   HW_END_UNIT();
-  return ahead.reads.error;
+  return reads.error;
 }
 
 bool LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
   WordReader ahead;
+  Reads reads;
   StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kWeightRowBytes, kWeightRowBytes), ahead);
   Block block;
   uint32_t i = 0, oc = 0;  // row, and words of it that are there
@@ -114,15 +108,16 @@ bool LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramReadPort& d
         ++i;
       }
     }
-    StepReads(dram, ahead);
+    StepReads(dram, reads, ahead);
   }
   HW_COUNT(counts.EndClock());
   HW_END_UNIT();
-  return ahead.reads.error;
+  return reads.error;
 }
 
 bool LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramReadPort& dram, VectorPort& parameters) {
   WordReader ahead;
+  Reads reads;
   StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kCP, kCP), ahead);
   uint32_t i = 0;
   HW_COUNT(counts.BeginClock(1));
@@ -138,11 +133,11 @@ bool LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramReadPort& dr
       Release<kCP>(ahead, 1);
       ++i;
     }
-    StepReads(dram, ahead);
+    StepReads(dram, reads, ahead);
   }
   HW_COUNT(counts.EndClock());
   HW_END_UNIT();
-  return ahead.reads.error;
+  return reads.error;
 }
 
 /// Words of a block that the window can give in a cycle.
@@ -164,6 +159,7 @@ void MatrixWord(const ::xrun::LoadMatrix& x, const WordReader& ahead, uint32_t k
 
 bool LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
   WordReader ahead;
+  Reads reads;
   const uint32_t bytes = MatrixWordBytes(x);
   StartReads(RunsOf(base + x.offset, 1, x.rows, 0, x.row_stride, uint64_t{x.words} * bytes), ahead);
   Block block;
@@ -217,74 +213,46 @@ bool LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramReadPort& dr
         ++i;
       }
     }
-    StepReads(dram, ahead);
+    StepReads(dram, reads, ahead);
   }
   HW_COUNT(counts.EndClock());
   HW_END_UNIT();
-  return ahead.reads.error;
+  return reads.error;
 }
 
-/// The packer: a window of CP bytes over a row of the image. A word is its first taps·channels bytes; then the window
-/// moves on by stride·channels, at most CP bytes an iteration. With the last word of a row it moves to the next row.
 bool Pack(const ::xrun::LoadPacked& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
+  PartReader parts[2];  // of the beats one is written and one read a cycle
+  HW_VITIS(array_partition variable = parts complete)
+  HW_VITIS(bind_storage variable = parts.beats type = ram_s2p impl = lutram)
+  StartPart(x, base, false, parts[0]);
+  StartPart(x, base, true, parts[1]);
+  Reads reads;
+  Queue<PartAsk, kPartAsks> asks;
+  uint32_t turn = 0;
+  PackWalk walk;
+  walk.r = 0;
+  walk.to = x.addr;
+  BeginPackedRow(walk, parts);
+  PlannedLine planned;
+  Queue<LineWords, 2> lines;
   LineClient client;
   StartLines(client);
-  ByteReader reader;
-  int64_t first = 0, end = 0;
-  PackedPixels(x, first, end);
-  const int32_t channels = static_cast<int32_t>(x.channels), used = static_cast<int32_t>(x.taps) * channels;
-  const int32_t begin_byte = static_cast<int32_t>(first) * channels, end_byte = static_cast<int32_t>(end) * channels;
-  uint64_t row = base + x.offset;
-  uint32_t row_to = x.addr;
-  for (uint32_t r = 0; r < x.rows; ++r) {
-    Word window;
-    int32_t at = x.left * channels;  // of the window's byte 0, in the row
-    uint32_t fresh = 0;              // bytes from here on are not there yet
-    for (uint32_t c = 0; c < x.cols; ++c) {
-      // Bytes that came into the window: those of the row inside what is read, `fill` elsewhere.
-      int32_t lo = begin_byte - at, hi = end_byte - at;
-      if (lo < static_cast<int32_t>(fresh)) lo = static_cast<int32_t>(fresh);
-      if (hi > used) hi = used;
-      HW_UNROLL
-      for (uint32_t i = 0; i < kCP; ++i) {
-        HW_VITIS(unroll)
-        if (i >= fresh) window.lane[i] = static_cast<int8_t>(x.fill);
-      }
-      if (lo < hi)
-        ReadBytes(dram, reader, row + static_cast<uint64_t>(static_cast<int64_t>(at)), static_cast<uint32_t>(lo),
-                  static_cast<uint32_t>(hi), window.lane);
-      uint32_t address[1] = {row_to + c};
-      Word word[1];
-      HW_UNROLL
-      for (uint32_t i = 0; i < kCP; ++i) {
-        HW_VITIS(unroll)
-        word[0].lane[i] = static_cast<int32_t>(i) < used ? window.lane[i] : HW_MUTATE(6, int8_t{0}, int8_t{1});
-      }
-      WriteWords<0>(result, client, address, 1, word);
-      uint32_t left = x.stride * x.channels;
-      fresh = static_cast<uint32_t>(used);
-      while (left != 0) {  // unbounded: `left` goes down in every round
-        HW_PIPELINE
-        HW_ITERATION(1);
-        const uint32_t n = left < kCP ? left : kCP;
-        HW_UNROLL
-        for (uint32_t i = 0; i < kCP; ++i) {
-          HW_VITIS(unroll)
-          if (i + n < kCP) window.lane[i] = window.lane[i + n];
-        }
-        fresh = fresh > n ? fresh - n : 0;
-        left -= n;
-      }
-      at += static_cast<int32_t>(x.stride * x.channels);
-    }
-    row += x.row_stride;
-    row_to += x.row_pitch;
+  LineSeek seek;
+  HW_COUNT(counts.BeginClock(2));
+  while (walk.r != x.rows || lines.count != 0) {  // unbounded: to the last word's line
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 1048576)
+    HW_CLOCK();
+    if (lines.count != 0 && StepWrite<0>(result, client, seek, lines.item[0].plan, lines.item[0].words)) Pop(lines);
+    StepPacker(x, parts, walk, planned, lines);
+    StepParts(dram, reads, asks, parts, turn);
   }
+  HW_COUNT(counts.EndClock());
   HW_END_UNIT();
   HW_ITERATION(0);
   FlushLine(result, client);
   HW_END_UNIT();
-  return reader.reads.error;
+  return reads.error;
 }
 
 struct LoadSteps {
@@ -388,10 +356,7 @@ Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, Dr
     case Opcode::kLoadPacked: {
       ::xrun::LoadPacked x;
       Decode(word, x);
-      int64_t first = 0, end = 0;
-      PackedPixels(x, first, end);
-      const uint64_t row = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride;
-      trap = CheckDram(registers, x.base, false, end > first ? row + static_cast<uint64_t>(end) * x.channels : 0);
+      trap = CheckDram(registers, x.base, false, PackedEnd(x));
       if (trap == Trap::kNone) error = Pack(x, registers.address[x.base], dram, result);
       break;
     }

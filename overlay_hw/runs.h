@@ -31,7 +31,7 @@ inline Runs RunsOf(uint64_t at, uint32_t planes, uint32_t rows, uint64_t plane_s
     runs.planes = 1;
     runs.row_stride = runs.plane_stride;
   }
-  if (runs.row_stride == runs.length) {
+  if (runs.row_stride == HW_MUTATE(40, runs.length, runs.row_stride)) {
     runs.length *= runs.rows;
     runs.rows = runs.planes;
     runs.planes = 1;
@@ -95,7 +95,6 @@ inline void Rotate(int8_t (&bytes)[kN], uint32_t by) {
 template <uint32_t kGive>
 struct ReadAhead {
   Runs runs;
-  Reads reads;
   RunWalk asks;   ///< `at`, `left`: bytes of the run that are not asked for yet
   RunWalk takes;  ///< … that have not come into the window
   uint32_t fill;  ///< bytes in the window
@@ -108,48 +107,66 @@ inline void StartReads(const Runs& runs, ReadAhead<kGive>& ahead) {
   StartRuns(runs, ahead.takes);
   ahead.fill = 0;
 }
-/// Asks for the next run, or as much of it as `most` beats are.
+/// Asks for the next run, or as much of it as `most` beats are. Returns the beats asked for; 0: nothing left, or no
+/// room.
 template <uint32_t kGive>
-inline void StepAsk(DramReadPort& port, ReadAhead<kGive>& ahead, uint32_t most) {
+inline uint32_t StepAsk(DramReadPort& port, Reads& reads, ReadAhead<kGive>& ahead, uint32_t most) {
   RunWalk& walk = ahead.asks;
-  if (Ended(ahead.runs, walk)) return;
+  if (Ended(ahead.runs, walk)) return 0;
   const uint64_t first = walk.at / kBusBytes, beats = (walk.at + walk.left - 1) / kBusBytes - first + 1;
   const uint32_t count = beats < most ? static_cast<uint32_t>(beats) : most;
-  if (!Ask(port, ahead.reads, first, count)) return;
+  if (!Ask(port, reads, first, count)) return 0;
   if (count == beats) {
     NextRun(ahead.runs, walk);
-    return;
+  } else {
+    const uint64_t next = (first + count) * kBusBytes;
+    walk.left -= next - walk.at;
+    walk.at = next;
   }
-  const uint64_t next = (first + count) * kBusBytes;
-  walk.left -= next - walk.at;
-  walk.at = next;
+  return count;
+}
+/// The next beat of the runs into the window; there is room where `fill` is at most kGive.
+template <uint32_t kGive>
+inline void TakeBeat(ReadAhead<kGive>& ahead, const Beat& beat) {
+  RunWalk& walk = ahead.takes;
+  const uint32_t lo = static_cast<uint32_t>(walk.at % kBusBytes);
+  const uint32_t count = walk.left < kBusBytes - lo ? static_cast<uint32_t>(walk.left) : kBusBytes - lo;
+  int8_t bytes[kBusBytes];
+  HW_UNROLL
+  for (uint32_t i = 0; i < kBusBytes; ++i) {
+    HW_VITIS(unroll)
+    bytes[i] = ByteOf(beat, i);
+  }
+  Rotate(bytes, (ahead.fill - HW_MUTATE(34, lo, 0U)) & (kBusBytes - 1));
+  HW_UNROLL
+  for (uint32_t i = 0; i < kGive + kBusBytes; ++i) {
+    HW_VITIS(unroll)
+    if (i >= ahead.fill && i < ahead.fill + count) ahead.bytes[i] = bytes[i % kBusBytes];
+  }
+  ahead.fill += count;
+  walk.at += count;
+  walk.left -= count;
+  if (walk.left == 0) NextRun(ahead.runs, walk);
 }
 /// A cycle: a beat into the window, where there is one and room for it, and a run asked for.
 template <uint32_t kGive>
-inline void StepReads(DramReadPort& port, ReadAhead<kGive>& ahead, uint32_t most = ~0U) {
+inline void StepReads(DramReadPort& port, Reads& reads, ReadAhead<kGive>& ahead, uint32_t most = ~0U) {
   Beat beat;
-  if (ahead.fill <= kGive && Take(port, ahead.reads, beat)) {
-    RunWalk& walk = ahead.takes;
-    const uint32_t lo = static_cast<uint32_t>(walk.at % kBusBytes);
-    const uint32_t count = walk.left < kBusBytes - lo ? static_cast<uint32_t>(walk.left) : kBusBytes - lo;
-    int8_t bytes[kBusBytes];
-    HW_UNROLL
-    for (uint32_t i = 0; i < kBusBytes; ++i) {
-      HW_VITIS(unroll)
-      bytes[i] = ByteOf(beat, i);
-    }
-    Rotate(bytes, (ahead.fill - lo) & (kBusBytes - 1));
+  if (ahead.fill <= kGive && Take(port, reads, beat)) TakeBeat(ahead, beat);
+  StepAsk(port, reads, ahead, most);
+}
+/// Takes `count` ≤ kGive bytes off the window's front: stages of powers of two.
+template <uint32_t kGive>
+inline void ReleaseBytes(ReadAhead<kGive>& ahead, uint32_t count) {
+  for (uint32_t stage = 1; stage <= kGive; stage *= 2) {
+    HW_VITIS(unroll)
     HW_UNROLL
     for (uint32_t i = 0; i < kGive + kBusBytes; ++i) {
       HW_VITIS(unroll)
-      if (i >= ahead.fill && i < ahead.fill + count) ahead.bytes[i] = bytes[i % kBusBytes];
+      if ((count & stage) != 0 && i + stage < kGive + kBusBytes) ahead.bytes[i] = ahead.bytes[i + stage];
     }
-    ahead.fill += count;
-    walk.at += count;
-    walk.left -= count;
-    if (walk.left == 0) NextRun(ahead.runs, walk);
   }
-  StepAsk(port, ahead, most);
+  ahead.fill -= count;
 }
 /// Takes `count` units of `kUnit` bytes, at most kGive bytes in all, off the window's front.
 template <uint32_t kUnit, uint32_t kGive>
@@ -201,7 +218,7 @@ inline void StepWrites(DramWritePort& port, WriteBehind& behind) {
       HW_VITIS(unroll)
       const int lo = static_cast<int>(8 * i);
       beat.range(lo + 7, lo) = static_cast<uint64_t>(static_cast<uint8_t>(behind.bytes[i]));
-      if (i >= behind.begin && i < end) enables.range(static_cast<int>(i), static_cast<int>(i)) = 1;
+      if (i >= HW_MUTATE(39, behind.begin, 0U) && i < end) enables.range(static_cast<int>(i), static_cast<int>(i)) = 1;
     }
     if (Put(port, behind.writes, beat, enables)) {
       HW_UNROLL

@@ -1,6 +1,7 @@
 #include "simulator/prepared.h"
 
 #include <algorithm>
+#include <array>
 
 namespace xrun::simulator {
 namespace {
@@ -45,11 +46,8 @@ PreparedInstruction PrepareOne(const InstructionWord& word, Engine engine, const
         uint64_t{matrix->offset} + uint64_t{matrix->rows - 1} * matrix->row_stride + MatrixBlockBytes(*matrix, config));
   }
   if (const auto* packed = std::get_if<LoadPacked>(&p.instruction)) {
-    if (const PackedPixels pixels = PixelsOf(*packed); pixels.count != 0) {
-      dram(packed->base, false,
-           packed->offset + uint64_t{packed->rows - 1} * packed->row_stride +
-               (pixels.first + pixels.count) * packed->channels);
-    }
+    const std::array<PackedBlocks, 2> halves = BlocksOf(*packed);
+    if (const uint64_t end = std::max(halves[0].end(), halves[1].end()); end != 0) dram(packed->base, false, end);
   }
   if (const auto* weights = std::get_if<LoadWeights>(&p.instruction)) {
     if (weights->rows != 0) {

@@ -98,20 +98,25 @@ void Execute(const LoadVector& x, MachineState& s, const uint8_t* dram) {
 }
 
 void Execute(const LoadPacked& x, MachineState& s, const uint8_t* dram) {
-  const uint32_t cp = s.config.channels;
-  for (uint64_t r = 0; r < x.rows; ++r) {
+  const int64_t cp = s.config.channels, head = HeadBytes(x), used = head + x.tail;
+  const int64_t row_bytes = int64_t{x.in_cols} * x.channels, step = int64_t{x.stride} * x.channels;
+  const uint8_t* image = dram + x.offset;
+  for (int64_t r = 0; r < int64_t{x.rows}; ++r) {
+    const int64_t row = r * std::max(x.row_step, 1U) + x.top;
+    const auto inside = [&](int64_t i) { return x.in_rows == 0 || (i >= 0 && i < int64_t{x.in_rows}); };
+    const bool head_inside = inside(row), tail_inside = inside(row + 1);
     for (int64_t c = 0; c < int64_t{x.cols}; ++c) {
-      int16_t* word = s.Word(x.addr + r * x.row_pitch + static_cast<uint64_t>(c));
-      for (uint32_t l = 0; l < cp; ++l) {
-        const uint32_t tap = l / x.channels, channel = l % x.channels;
-        const int64_t pixel = c * x.stride + x.left + tap;
-        if (tap >= x.taps) {
+      int16_t* word = s.Word(x.addr + static_cast<uint64_t>(r) * x.row_pitch + static_cast<uint64_t>(c));
+      const int64_t at = c * step + x.left * int64_t{x.channels};
+      for (int64_t l = 0; l < cp; ++l) {
+        const bool of_head = l < head;
+        const int64_t byte = at + (of_head ? x.skip + l : l - head);
+        if (l >= used) {
           word[l] = 0;
-        } else if (pixel < 0 || pixel >= int64_t{x.in_cols}) {
-          word[l] = static_cast<int16_t>(x.fill);
+        } else if ((of_head ? head_inside : tail_inside) && byte >= 0 && byte < row_bytes) {
+          word[l] = static_cast<int8_t>(image[(row + (of_head ? 0 : 1)) * int64_t{x.row_stride} + byte]);
         } else {
-          word[l] = static_cast<int8_t>(
-              dram[x.offset + r * x.row_stride + static_cast<uint64_t>(pixel) * x.channels + channel]);
+          word[l] = static_cast<int16_t>(x.fill);
         }
       }
     }

@@ -133,7 +133,7 @@ class ConfigBench : public csim::Bench {
     csim::LoopCounts& counts = csim::Counts();
     counts.Reset();
     counts.iteration += 1;  // whatever came before is not of this cycle
-    const uint64_t before = counts.iteration;
+    const uint64_t before = counts.iteration, beats = dram.beats_read + dram.beats_written;
     Begin(result);
     DramReadPort read = &reader_;
     DramWritePort write = &writer_;
@@ -156,8 +156,14 @@ class ConfigBench : public csim::Bench {
     result.cycles = counts.cycles;
     result.iterations = counts.iteration - before;
     result.overhang = counts.overhang;
+    result.beats = dram.beats_read + dram.beats_written - beats;
     Finish(result);
     return result;
+  }
+
+  void SetPace(const csim::DramPace& pace) override {
+    reader_.set_pace(pace);
+    writer_.set_pace(pace);
   }
 
   void Launch(const csim::BenchLaunch& launch) override {

@@ -37,6 +37,8 @@ BOARDS = {
                 memory=("HBM[0:1]", "HBM[0:1]"), ultra=("activation",)),
 }
 KERNEL = "xrun_overlay"
+# Arrays of fewer elements are registers: windows, lines, queues between stages. The others have pragmas of their own.
+REGISTERS = 128
 SOURCES = ("tops.cpp", "control.cpp", "conv.cpp", "fetch.cpp", "load.cpp", "save.cpp", "vector.cpp")
 FIELDS = ("pixels", "channels", "activation_rows", "weight_rows", "partial_entries", "vector_rows",
           "vector_partial_entries", "requant_lanes", "vector_pixels", "clock_mhz", "dram_ports", "dram_port_bytes",
@@ -116,13 +118,15 @@ def hls_files(top, arch, board, config):
     flags = f"-std=c++14 -I{ROOT} -DXRUN_HW_CONFIG={arch}"
     cfg = [f"part={board['part']}", "", "[hls]", "flow_target=vivado", "package.output.format=ip_catalog",
            "package.ip.vendor=xrun", "package.ip.library=overlay", f"package.ip.name={top}", "package.ip.version=1.0",
-           f"syn.top={top}", f"clock={config['clock_mhz']}MHz"]
+           f"syn.top={top}", f"clock={config['clock_mhz']}MHz",
+           f"syn.array_partition.complete_threshold={REGISTERS}"]
     cfg += [f"syn.file={source / name}" for name in SOURCES]
     cfg += [f"syn.cflags={flags}", ""]
     tcl = [f"open_project -reset hls_{top}", f"set_top {top}"]
     tcl += [f"add_files {source / name} -cflags {{{flags}}}" for name in SOURCES]
     tcl += ["open_solution -reset solution -flow_target vivado", f"set_part {board['part']}",
-            f"create_clock -period {1000 / config['clock_mhz']:.3f} -name default", "csynth_design",
+            f"create_clock -period {1000 / config['clock_mhz']:.3f} -name default",
+            f"config_array_partition -complete_threshold {REGISTERS}", "csynth_design",
             f"export_design -format ip_catalog -vendor xrun -library overlay -ipname {top} -version 1.0"
             f" -output ip/{top}.zip", "exit", ""]
     return "\n".join(cfg), "\n".join(tcl)

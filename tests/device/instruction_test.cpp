@@ -203,7 +203,7 @@ void AddCopy(SelfTest& test, const HardwareConfig& config, uint32_t base) {
     x.base = base;
     uint64_t end = 0;
     if constexpr (std::is_same_v<T, LoadPacked>) {
-      end = uint64_t{x.offset} + uint64_t{x.rows} * x.row_stride + uint64_t{x.in_cols} * x.channels;
+      for (const PackedBlocks& blocks : BlocksOf(x)) end = std::max(end, blocks.end());
     } else {
       end = uint64_t{x.offset} + uint64_t{x.planes} * x.plane_stride + uint64_t{x.rows} * x.row_stride +
             uint64_t{x.cols} * config.channels;

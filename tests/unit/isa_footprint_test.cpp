@@ -49,12 +49,18 @@ class Loops {
   void operator()(const LoadPacked& x) {
     for (uint64_t r = 0; r < x.rows; ++r) {
       for (uint64_t c = 0; c < x.cols; ++c) Word(true, x.addr + r * x.row_pitch + c);
-      const int64_t last = int64_t{x.left} + int64_t{x.cols - 1} * x.stride + x.taps - 1;
-      for (int64_t p = x.left; p <= last; ++p) {
-        if (p < 0 || p >= int64_t{x.in_cols}) continue;
-        for (uint64_t b = 0; b < x.channels; ++b)
-          Dram(x.base, false, x.offset + r * x.row_stride + static_cast<uint64_t>(p) * x.channels + b);
-      }
+      const auto row_bytes = [&](int64_t row, int64_t first, int64_t count) {
+        if (count == 0 || (x.in_rows != 0 && (row < 0 || row >= int64_t{x.in_rows}))) return;
+        const int64_t last = first + int64_t{x.cols - 1} * x.stride * x.channels + count - 1;
+        for (int64_t b = first; b <= last; ++b) {
+          if (b < 0 || b >= int64_t{x.in_cols} * x.channels) continue;
+          Dram(x.base, false, x.offset + static_cast<uint64_t>(row) * x.row_stride + static_cast<uint64_t>(b));
+        }
+      };
+      const int64_t row = static_cast<int64_t>(r) * (x.row_step == 0 ? 1 : x.row_step) + x.top;
+      const int64_t left = x.left * int64_t{x.channels};
+      row_bytes(row, left + x.skip, x.taps != 0 ? int64_t{x.taps} * x.channels : int64_t{x.head});
+      row_bytes(row + 1, left, x.tail);
     }
   }
   void operator()(const LoadVector& x) {
@@ -303,6 +309,17 @@ class RandomInstruction {
         x.row_stride = Pick(0, 60);
         x.addr = Pick(0, 90);
         x.row_pitch = Pick(0, 9);
+        if (Pick(0, 1) == 0) return x;
+        if (Pick(0, 1) == 0) {
+          x.taps = 0;
+          x.head = Pick(1, 6);
+        }
+        x.skip = Pick(0, 9);
+        x.tail = Pick(0, 2);
+        x.row_step = Pick(0, 3);
+        if (Pick(0, 2) == 0) return x;
+        x.top = static_cast<int32_t>(Pick(0, 9)) - 5;
+        x.in_rows = Pick(1, 6);
         return x;
       }
       default: {

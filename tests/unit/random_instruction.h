@@ -255,6 +255,19 @@ class RandomInstruction {
     x.addr = U(0, Words() - 1);
     x.row_pitch = x.cols + (Chance(50) ? 0 : U(0, 20));
     x.fill = S(-128, 127);
+    if (Chance(30)) return;
+    if (Chance(70)) {  // bytes instead of pixels
+      x.taps = 0;
+      x.head = U(1, config_.channels);
+      x.skip = Chance(50) ? 0 : U(0, 40);
+    }
+    const uint32_t head = HeadBytes(x);
+    x.tail = head < config_.channels && Chance(80) ? U(1, config_.channels - head) : 0;
+    x.row_step = U(0, 3);
+    if (Chance(70)) {
+      x.top = S(-6, 6);
+      x.in_rows = U(1, 12);
+    }
   }
   void Fill(LoadVector& x) {
     x.rows = U(1, 100);
