@@ -196,35 +196,7 @@ inline bool TakeResponse(DramWritePort& port, Writes&, bool& error) {
 }
 
 #else
-
-typedef csim::DramReader* DramReadPort;
-typedef csim::DramWriter* DramWritePort;
-
-inline bool SendAsk(DramReadPort& port, Reads&, uint64_t beat, uint32_t beats) {
-  return port->Ask(csim::Counts().iteration, beat * kBusBytes, beats, kRunsAhead);
-}
-inline bool TakeAnswer(DramReadPort& port, Reads&, Beat& beat, bool& error) {
-  uint64_t words[kBusBytes / 8];
-  if (!port->Take(csim::Counts().iteration, words, error)) return false;
-  for (uint32_t i = 0; i < kBusBytes / 8; ++i)
-    beat.range(static_cast<int>(64 * i + 63), static_cast<int>(64 * i)) = words[i];
-  return true;
-}
-inline bool SendTell(DramWritePort& port, Writes&, uint64_t beat, uint32_t beats) {
-  return port->Tell(beat * kBusBytes, beats, kRunsAhead);
-}
-inline bool SendBeat(DramWritePort& port, Writes&, const Beat& beat, const ByteEnables& enables) {
-  uint64_t words[kBusBytes / 8];
-  bool enabled[kBusBytes];
-  for (uint32_t i = 0; i < kBusBytes / 8; ++i)
-    words[i] = beat.range(static_cast<int>(64 * i + 63), static_cast<int>(64 * i));
-  for (uint32_t i = 0; i < kBusBytes; ++i) enabled[i] = enables.range(static_cast<int>(i), static_cast<int>(i)) != 0;
-  return port->Put(csim::Counts().iteration, words, enabled);
-}
-inline bool TakeResponse(DramWritePort& port, Writes&, bool& error) {
-  return port->Response(csim::Counts().iteration, error);
-}
-
+#include "overlay_hw/csim/dram_port.inc"
 #endif
 
 /// Asks for `beats` ≥ 1 beats from `beat` on. False: there is no room for another run yet.

@@ -39,38 +39,47 @@ inline StreamPlace ReadStreamPlace(DramReadPort& dram, ByteReader& reader, uint6
 }
 
 // Instructions and a request's registers come 64 bytes at a time: an instruction, or address and limit of four
-// registers.
+// registers. Program image and request table lie at multiples of 8 bytes (isa/README.md, section 7), so a beat is cut
+// at its words.
 static_assert(kInstructionBytes == 4 * launch::kRequestRegisterBytes, "a unit holds four registers");
-constexpr uint32_t kUnitBytes = kInstructionBytes, kUnitParts = kUnitBytes / 8;
-/// Beats of units asked for at a time: two bursts are under way and one is taken, so little is left when a launch
-/// stops.
+constexpr uint32_t kUnitParts = kInstructionBytes / 8, kBeatParts = kBusBytes / 8;
+/// Beats asked for at a time: a few bursts are under way, so little is left when a launch stops.
 constexpr uint32_t kUnitBeats = kDramBurstBytes / kBusBytes;
 
 struct UnitReader {
   Reads reads;
-  ReadAhead<kUnitBytes> ahead;
+  uint64_t ask, end;  ///< beats not asked for yet
+  uint32_t part;      ///< of the beat held: the next
+  bool held;
+  Beat beat;
 };
 inline void StartUnits(uint64_t at, uint32_t units, UnitReader& reader) {
-  StartReads(RunsOf(at, 1, units == 0 ? 0 : 1, 0, 0, static_cast<uint64_t>(units) * kUnitBytes), reader.ahead);
+  reader.ask = at / kBusBytes;
+  reader.end = units == 0 ? reader.ask : (at + static_cast<uint64_t>(units) * kInstructionBytes - 1) / kBusBytes + 1;
+  reader.part = static_cast<uint32_t>(at / 8 % kBeatParts);
+  reader.held = false;
 }
-/// The next unit as 64-bit numbers.
+/// The next unit as 64-bit numbers, one a cycle.
 inline void NextUnit(DramReadPort& dram, UnitReader& reader, uint64_t (&part)[kUnitParts]) {
-  while (reader.ahead.fill < kUnitBytes) {  // unbounded: DRAM answers
+  uint32_t w = 0;
+  while (w != kUnitParts) {  // unbounded: DRAM answers
     HW_PIPELINE
     HW_CLOCK();
-    StepReads(dram, reader.reads, reader.ahead, kUnitBeats);
-  }
-  HW_UNROLL
-  for (uint32_t w = 0; w < kUnitParts; ++w) {
-    HW_VITIS(unroll)
-    part[w] = 0;
-    HW_UNROLL
-    for (uint32_t i = 0; i < 8; ++i) {
-      HW_VITIS(unroll)
-      part[w] |= static_cast<uint64_t>(static_cast<uint8_t>(reader.ahead.bytes[8 * w + i])) << (8 * i);
+    if (!reader.held) reader.held = Take(dram, reader.reads, reader.beat);
+    if (reader.held) {
+      HW_UNROLL
+      for (uint32_t i = 0; i < kBeatParts; ++i) {
+        HW_VITIS(unroll)
+        const int lo = static_cast<int>(64 * i);
+        if (i == reader.part) part[w] = static_cast<uint64_t>(reader.beat.range(lo + 63, lo));
+      }
+      ++w;
+      reader.part = reader.part + 1 == kBeatParts ? 0 : reader.part + 1;
+      reader.held = reader.part != 0;
     }
+    const uint64_t left = reader.end - reader.ask, count = left < kUnitBeats ? left : kUnitBeats;
+    if (left != 0 && Ask(dram, reader.reads, reader.ask, static_cast<uint32_t>(count))) reader.ask += count;
   }
-  Release<kUnitBytes>(reader.ahead, 1);
 }
 /// Takes what is under way and drops it: where a launch stops.
 inline void DrainUnits(DramReadPort& dram, UnitReader& reader) {

@@ -30,114 +30,80 @@ void WordAt(const WordReader& ahead, uint32_t i, Word& word) {
   }
 }
 
-/// Words of the window to the lines that the walk comes to: a line's a cycle.
-void StepLines(const Runs& to, RunWalk& walk, PlannedLine& planned, WordReader& ahead, Queue<LineWords, 2>& lines) {
-  if (Ended(to, walk) || Full(lines)) return;
-  const uint32_t address = static_cast<uint32_t>(walk.at);
-  const uint32_t fit = kLineWords - (address & (kLineWords - 1));
-  const uint32_t count = walk.left < fit ? static_cast<uint32_t>(walk.left) : fit;
-  if (ahead.fill < count * kCP) return;
-  LineWords out;
-  out.plan.count = count;
-  HW_UNROLL
-  for (uint32_t i = 0; i < kLineWords; ++i) {
-    HW_VITIS(unroll)
-    out.plan.address[i] = address + i;
-    WordAt(ahead, i, out.words[i]);
-  }
-  PlanLines(planned, out.plan);
-  Push(lines, out);
-  Release<kCP>(ahead, count);
-  walk.at += count;
-  walk.left -= count;
-  if (walk.left == 0) NextRun(to, walk);
-}
+// Where words go: a step each, a cycle; true in the cycle of the last. All share one window of bytes and one loop.
 
-bool Copy(const ::xrun::Load& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
-  WordReader ahead;
-  Reads reads;
-  StartReads(RunsOf(base + x.offset, x.planes, x.rows, x.plane_stride, x.row_stride, uint64_t{x.cols} * kCP), ahead);
-  const Runs to = RunsOf(x.addr, x.planes, x.rows, x.plane_pitch, HW_MUTATE(2, x.row_pitch, x.cols), x.cols);
+struct LineTarget {
+  Runs to;
   RunWalk walk;
-  StartRuns(to, walk);
   PlannedLine planned;
   Queue<LineWords, 2> lines;
   LineClient client;
-  StartLines(client);
   LineSeek seek;
-  HW_COUNT(counts.BeginClock(1));
-  while (!Ended(to, walk) || lines.count != 0) {  // unbounded: to the last word's line
-    HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 1048576)
-    HW_CLOCK();
-    if (lines.count != 0 && StepWrite<0>(result, client, seek, lines.item[0].plan, lines.item[0].words)) Pop(lines);
-    StepLines(to, walk, planned, ahead, lines);
-    StepReads(dram, reads, ahead);
+};
+void StartLineTarget(const Runs& to, LineTarget& t) {
+  t.to = to;
+  StartRuns(to, t.walk);
+  StartLines(t.client);
+}
+/// Words of the window to the lines that the walk comes to: a line's a cycle.
+bool StepLines(ActivationPort& result, WordReader& ahead, LineTarget& t) {
+  if (t.lines.count != 0 && StepWrite<0>(result, t.client, t.seek, t.lines.item[0].plan, t.lines.item[0].words))
+    Pop(t.lines);
+  RunWalk& walk = t.walk;
+  const uint32_t address = static_cast<uint32_t>(walk.at);
+  const uint32_t fit = kLineWords - (address & (kLineWords - 1));
+  const uint32_t count = walk.left < fit ? static_cast<uint32_t>(walk.left) : fit;
+  if (!Ended(t.to, walk) && !Full(t.lines) && ahead.fill >= count * kCP) {
+    LineWords out;
+    out.plan.count = count;
+    HW_UNROLL
+    for (uint32_t i = 0; i < kLineWords; ++i) {
+      HW_VITIS(unroll)
+      out.plan.address[i] = address + i;
+      WordAt(ahead, i, out.words[i]);
+    }
+    PlanLines(t.planned, out.plan);
+    Push(t.lines, out);
+    Release<kCP>(ahead, count);
+    walk.at += count;
+    walk.left -= count;
+    if (walk.left == 0) NextRun(t.to, walk);
   }
-  HW_COUNT(counts.EndClock());
-  HW_ITERATION(0);
-  FlushLine(result, client);
-  HW_END_UNIT();
-  return reads.error;
+  return Ended(t.to, walk) && t.lines.count == 0;
 }
 
-bool LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
-  WordReader ahead;
-  Reads reads;
-  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kWeightRowBytes, kWeightRowBytes), ahead);
+/// Rows of a memory, of one word or of CP words.
+struct RowTarget {
+  uint32_t row, rows;
+  uint32_t words;  ///< of the row that are there
   Block block;
-  uint32_t i = 0, oc = 0;  // row, and words of it that are there
-  HW_COUNT(counts.BeginClock(1));
-  while (i != x.rows) {  // unbounded: DRAM answers
-    HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 65536)
-    HW_CLOCK();
-    const uint32_t count = kCP - oc < kBeatWords ? kCP - oc : kBeatWords;
-    if (ahead.fill >= count * kCP) {
-      HW_UNROLL
-      for (uint32_t k = 0; k < kBeatWords; ++k) {
-        HW_VITIS(unroll)
-        if (k < count) WordAt(ahead, k, block.word[oc + k]);
-      }
-      Release<kCP>(ahead, count);
-      oc += count;
-      if (oc == kCP) {
-        HW_ITERATION(0);
-        WriteRow(ring, HW_MUTATE(3, x.row + i, x.row), block);
-        oc = 0;
-        ++i;
-      }
-    }
-    StepReads(dram, reads, ahead);
+};
+bool StepWeights(uint32_t first, RingPort& ring, WordReader& ahead, RowTarget& t) {
+  const uint32_t count = kCP - t.words < kBeatWords ? kCP - t.words : kBeatWords;
+  if (ahead.fill < count * kCP) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kBeatWords; ++k) {
+    HW_VITIS(unroll)
+    if (k < count) WordAt(ahead, k, t.block.word[t.words + k]);
   }
-  HW_COUNT(counts.EndClock());
-  HW_END_UNIT();
-  return reads.error;
+  Release<kCP>(ahead, count);
+  t.words += count;
+  if (t.words != kCP) return false;
+  HW_ITERATION(0);
+  WriteRow(ring, HW_MUTATE(3, first + t.row, first), t.block);
+  t.words = 0;
+  ++t.row;
+  return t.row == t.rows;
 }
-
-bool LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramReadPort& dram, VectorPort& parameters) {
-  WordReader ahead;
-  Reads reads;
-  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, kCP, kCP), ahead);
-  uint32_t i = 0;
-  HW_COUNT(counts.BeginClock(1));
-  while (i != x.rows) {  // unbounded: DRAM answers
-    HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 65536)
-    HW_CLOCK();
-    if (ahead.fill >= kCP) {
-      HW_ITERATION(0);
-      Word word;
-      WordAt(ahead, 0, word);
-      WriteVectorRow(parameters, x.addr + i, word);
-      Release<kCP>(ahead, 1);
-      ++i;
-    }
-    StepReads(dram, reads, ahead);
-  }
-  HW_COUNT(counts.EndClock());
-  HW_END_UNIT();
-  return reads.error;
+bool StepVector(uint32_t first, VectorPort& parameters, WordReader& ahead, RowTarget& t) {
+  if (ahead.fill < kCP) return false;
+  HW_ITERATION(0);
+  Word word;
+  WordAt(ahead, 0, word);
+  WriteVectorRow(parameters, first + t.row, word);
+  Release<kCP>(ahead, 1);
+  ++t.row;
+  return t.row == t.rows;
 }
 
 /// Words of a block that the window can give in a cycle.
@@ -156,71 +122,100 @@ void MatrixWord(const ::xrun::LoadMatrix& x, const WordReader& ahead, uint32_t k
     to.lane[c] = c >= x.lanes ? static_cast<int8_t>(x.fill) : x.int4 != 0 ? half : byte;
   }
 }
+/// Turned, words come in one a cycle, each a column of the block; otherwise as many as a beat has.
+bool StepMatrix(const ::xrun::LoadMatrix& x, RingPort& ring, WordReader& ahead, RowTarget& t) {
+  const uint32_t most = x.transpose != 0 ? 1 : x.int4 != 0 ? kMatrixWords : kBeatWords;
+  const uint32_t left = t.words < x.words ? x.words - t.words : 0, count = left < most ? left : most;
+  if (ahead.fill < count * MatrixWordBytes(x)) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kMatrixWords; ++k) {
+    HW_VITIS(unroll)
+    if (k >= count && (k != 0 || x.transpose == 0)) continue;
+    Word word;
+    MatrixWord(x, ahead, k, word);
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      const int8_t value = k < count ? word.lane[c] : static_cast<int8_t>(x.fill);
+      if (x.transpose != 0) {
+        t.block.word[c].lane[t.words] = value;
+      } else {
+        t.block.word[t.words + k].lane[c] = value;
+      }
+    }
+  }
+  if (x.int4 != 0) {
+    Release<kCP % 2 == 0 ? kCP / 2 : kCP>(ahead, count);
+  } else {
+    Release<kCP>(ahead, count);
+  }
+  // Not turned, a block is done with its last word, and words that are not read are `fill`.
+  t.words = x.transpose != 0 ? t.words + 1 : t.words + count == x.words ? kCP : t.words + count;
+  if (x.transpose != 0 || t.words == kCP) HW_ITERATION(0);
+  if (t.words != kCP) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kCP; ++k) {
+    HW_VITIS(unroll)
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      if (x.transpose == 0 && k >= x.words) t.block.word[k].lane[c] = static_cast<int8_t>(x.fill);
+    }
+  }
+  WriteRow(ring, x.row + t.row, t.block);
+  t.words = 0;
+  ++t.row;
+  return t.row == t.rows;
+}
 
-bool LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramReadPort& dram, RingPort& ring) {
+/// What comes from DRAM as whole words, and where it goes: the fields of one of the four instructions.
+struct WordLoad {
+  Opcode opcode;
+  uint32_t first;  ///< row of the ring or the vector memory
+  ::xrun::LoadMatrix matrix;
+};
+bool LoadWords(const WordLoad& x, const Runs& from, const Runs& to, DramReadPort& dram, ActivationPort& result,
+               RingPort& ring, VectorPort& parameters) {
   WordReader ahead;
   Reads reads;
-  const uint32_t bytes = MatrixWordBytes(x);
-  StartReads(RunsOf(base + x.offset, 1, x.rows, 0, x.row_stride, uint64_t{x.words} * bytes), ahead);
-  Block block;
-  uint32_t i = 0, j = 0;  // block, and words of it that are there
-  // Turned, words come in one a cycle, each a column of the block; otherwise as many as a beat has.
-  const uint32_t most = x.transpose != 0 ? 1 : x.int4 != 0 ? kMatrixWords : kBeatWords;
+  StartReads(from, ahead);
+  LineTarget lines;
+  StartLineTarget(to, lines);
+  RowTarget rows;
+  rows.row = rows.words = 0;
+  rows.rows = to.rows;
+  bool done = rows.rows == 0;
   HW_COUNT(counts.BeginClock(1));
-  while (i != x.rows) {  // unbounded: DRAM answers
+  while (!done) {  // unbounded: to the last word's place
     HW_PIPELINE
-    HW_VITIS(loop_tripcount min = 1 max = 65536)
+    HW_VITIS(loop_tripcount min = 1 max = 1048576)
     HW_CLOCK();
-    const uint32_t left = j < x.words ? x.words - j : 0, count = left < most ? left : most;
-    if (ahead.fill >= count * bytes) {
-      HW_UNROLL
-      for (uint32_t k = 0; k < kMatrixWords; ++k) {
-        HW_VITIS(unroll)
-        if (k >= count && (k != 0 || x.transpose == 0)) continue;
-        Word word;
-        MatrixWord(x, ahead, k, word);
-        HW_UNROLL
-        for (uint32_t c = 0; c < kCP; ++c) {
-          HW_VITIS(unroll)
-          const int8_t value = k < count ? word.lane[c] : static_cast<int8_t>(x.fill);
-          if (x.transpose != 0) {
-            block.word[c].lane[j] = value;
-          } else {
-            block.word[j + k].lane[c] = value;
-          }
-        }
-      }
-      if (x.int4 != 0) {
-        Release<kCP % 2 == 0 ? kCP / 2 : kCP>(ahead, count);
-      } else {
-        Release<kCP>(ahead, count);
-      }
-      // Not turned, a block is done with its last word, and words that are not read are `fill`.
-      j = x.transpose != 0 ? j + 1 : j + count == x.words ? kCP : j + count;
-      if (x.transpose != 0 || j == kCP) HW_ITERATION(0);
-      if (j == kCP) {
-        HW_UNROLL
-        for (uint32_t k = 0; k < kCP; ++k) {
-          HW_VITIS(unroll)
-          HW_UNROLL
-          for (uint32_t c = 0; c < kCP; ++c) {
-            HW_VITIS(unroll)
-            if (x.transpose == 0 && k >= x.words) block.word[k].lane[c] = static_cast<int8_t>(x.fill);
-          }
-        }
-        WriteRow(ring, x.row + i, block);
-        j = 0;
-        ++i;
-      }
+    switch (x.opcode) {
+      case Opcode::kLoad:
+        done = StepLines(result, ahead, lines);
+        break;
+      case Opcode::kLoadWeights:
+        done = StepWeights(x.first, ring, ahead, rows);
+        break;
+      case Opcode::kLoadVector:
+        done = StepVector(x.first, parameters, ahead, rows);
+        break;
+      default:
+        done = StepMatrix(x.matrix, ring, ahead, rows);
+        break;
     }
     StepReads(dram, reads, ahead);
   }
   HW_COUNT(counts.EndClock());
+  if (x.opcode == Opcode::kLoad) {
+    HW_ITERATION(0);
+    FlushLine(result, lines.client);
+  }
   HW_END_UNIT();
   return reads.error;
 }
 
-bool Pack(const ::xrun::LoadPacked& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
+bool PackRows(const ::xrun::LoadPacked& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
   PartReader parts[2];  // of the beats one is written and one read a cycle
   HW_VITIS(array_partition variable = parts complete)
   HW_VITIS(bind_storage variable = parts.beats type = ram_s2p impl = lutram)
@@ -328,51 +323,66 @@ Needs NeedsOfLoad(const InstructionWord& word) {
 
 Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramReadPort& dram,
                  ActivationPort& result, RingPort& ring, VectorPort& parameters) {
-  Trap trap = Trap::kNone;
-  bool error = false;
-  switch (static_cast<Opcode>(OpcodeOf(word))) {
+  WordLoad load = {};
+  load.opcode = static_cast<Opcode>(OpcodeOf(word));
+  Runs from = {}, to = {};
+  uint32_t base = 0;
+  uint64_t end = 0;  // of what is read, counted from the base
+  ::xrun::LoadPacked packed = {};
+  switch (load.opcode) {
     case Opcode::kLoad: {
       ::xrun::Load x;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false, CopyEnd(x));
-      if (trap == Trap::kNone) error = Copy(x, registers.address[x.base], dram, result);
+      base = x.base;
+      end = CopyEnd(x);
+      from = RunsOf(x.offset, x.planes, x.rows, x.plane_stride, x.row_stride, uint64_t{x.cols} * kCP);
+      to = RunsOf(x.addr, x.planes, x.rows, x.plane_pitch, HW_MUTATE(2, x.row_pitch, x.cols), x.cols);
       break;
     }
     case Opcode::kLoadWeights: {
       ::xrun::LoadWeights x;
       Decode(word, x);
-      const uint64_t end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kWeightRowBytes;
-      trap = CheckDram(registers, x.base, false, x.rows != 0 ? end : 0);
-      if (trap == Trap::kNone) error = LoadWeightRows(x, registers.address[x.base], dram, ring);
+      base = x.base;
+      end = x.rows != 0 ? static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kWeightRowBytes : 0;
+      from = RunsOf(x.offset, 1, x.rows, 0, kWeightRowBytes, kWeightRowBytes);
+      load.first = x.row;
+      to.rows = x.rows;
       break;
     }
     case Opcode::kLoadVector: {
       ::xrun::LoadVector x;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false, static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kCP);
-      if (trap == Trap::kNone) error = LoadVectorRows(x, registers.address[x.base], dram, parameters);
-      break;
-    }
-    case Opcode::kLoadPacked: {
-      ::xrun::LoadPacked x;
-      Decode(word, x);
-      trap = CheckDram(registers, x.base, false, PackedEnd(x));
-      if (trap == Trap::kNone) error = Pack(x, registers.address[x.base], dram, result);
+      base = x.base;
+      end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kCP;
+      from = RunsOf(x.offset, 1, x.rows, 0, kCP, kCP);
+      load.first = x.addr;
+      to.rows = x.rows;
       break;
     }
     case Opcode::kLoadMatrix: {
-      ::xrun::LoadMatrix x;
+      ::xrun::LoadMatrix& x = load.matrix;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false,
-                       static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride +
-                           x.words * MatrixWordBytes(x));
-      if (trap == Trap::kNone) error = LoadMatrixRows(x, registers.address[x.base], dram, ring);
+      base = x.base;
+      const uint32_t bytes = x.words * MatrixWordBytes(x);
+      end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride + bytes;
+      from = RunsOf(x.offset, 1, x.rows, 0, x.row_stride, bytes);
+      to.rows = x.rows;
       break;
     }
-    default:
+    case Opcode::kLoadPacked:
+      Decode(word, packed);
+      base = packed.base;
+      end = PackedEnd(packed);
       break;
+    default:
+      return Trap::kNone;
   }
-  return error ? Trap::kBusError : trap;
+  const Trap trap = CheckDram(registers, base, false, end);
+  if (trap != Trap::kNone) return trap;
+  from.at += registers.address[base];
+  const bool error = load.opcode == Opcode::kLoadPacked ? PackRows(packed, registers.address[base], dram, result)
+                                                        : LoadWords(load, from, to, dram, result, ring, parameters);
+  return error ? Trap::kBusError : Trap::kNone;
 }
 
 void LoadEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines], RowStream& acquire,

@@ -260,7 +260,8 @@ std::string Lockstep::Run(const Instruction& instruction) {
     writes = a.write;
     if (end > limit[a.base]) end = UINT64_MAX;
   }
-  const hw::csim::BenchResult result = bench_->Execute(engine, word->data(), address, limit);
+  last_ = bench_->Execute(engine, word->data(), address, limit);
+  const hw::csim::BenchResult& result = last_;
   if (end != 0) {
     const auto base = static_cast<uint32_t>(std::visit(
         [](const auto& x) -> uint32_t {
