@@ -23,8 +23,6 @@ run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_control ove
 run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_overlay_sequential overlay_hw/sequential_top.cpp -- $flags -DXRUN_HW_SEQUENTIAL
 # shellcheck disable=SC2086
 run python3 overlay_hw/lint/pragma_lint.py overlay_hw/sequential.cpp -- $flags -DXRUN_HW_SEQUENTIAL
-# shellcheck disable=SC2086
-run python3 overlay_hw/lint/synth_lint.py --top xrun_overlay_sequential overlay_hw/lint/sequential.cpp -- $flags -DXRUN_HW_SEQUENTIAL
 for file in control conv fetch load save vector; do
   # shellcheck disable=SC2086
   run python3 overlay_hw/lint/pragma_lint.py overlay_hw/$file.cpp -- $flags
