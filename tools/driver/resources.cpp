@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <iterator>
 
 #include "isa/nearest.h"
 
@@ -34,9 +33,9 @@ constexpr Unit kVectorLane{94, 32};
 // unit operand_pair
 constexpr Unit kOperandPair{16, 18};
 // unit reader
-constexpr Unit kReader{1043, 188};
+constexpr Unit kReader{912, 188};
 // unit writer
-constexpr Unit kWriter{1013, 378};
+constexpr Unit kWriter{880, 378};
 // unit window_load
 constexpr Unit kWindow{1716, 519};
 // unit window_part
@@ -196,14 +195,12 @@ Resources Router(const HardwareConfig& c, const Unit& unit, uint64_t bursts, uin
 
 ResourceTerm DramTerm(const HardwareConfig& c) {
   ResourceTerm term{"DRAM readers and writers",
-                    "6 and 2, cut at bursts, data FIFO a port (rtl/); joined on " + std::to_string(c.dram_ports) +
-                        (c.dram_ports == 1 ? " port, estimated" : " ports, estimated"),
+                    "6 and 2, runs cut at bursts, a data FIFO a port; without the interconnect behind",
                     {}};
   for (uint64_t bursts : kSmallReaders) term.cells += Router(c, kReader, bursts, 2);
   term.cells += Router(c, kReader, c.dram_outstanding, 2);
   const uint64_t enables = uint64_t{c.dram_port_bytes} * c.dram_ports;
   for (uint64_t i = 0; i < kWriters; ++i) term.cells += Router(c, kWriter, kWriterBursts, enables);
-  term.cells += Times(c.dram_ports * (std::size(kSmallReaders) + 1 + kWriters), kJoin);
   return term;
 }
 
@@ -275,8 +272,12 @@ std::vector<ResourceTerm> EstimateResources(const HardwareConfig& c, const Array
       MemoryTerm("activation banks", c.banks(), c.activation_rows, 8 * cp, true, placement.activations_uram));
   terms.push_back(MemoryTerm("weight ring", 1, c.weight_rows, 8 * cp * cp, false, placement.ring_uram));
   terms.push_back(MemoryTerm("vector parameters", 1, c.vector_rows, 8 * cp, false, placement.vector_uram));
-  terms.push_back({"partial buffers", "int32, Conv and Vector; in LUTs up to 64 entries",
-                   SmallMemory(c.partial_entries, 32 * c.pixels * (cp + 1))});
+  const uint64_t partial_bits = 32 * c.pixels * (cp + 1);
+  terms.push_back(
+      {"partial buffers",
+       placement.partial_bram ? "int32, Conv in BRAM, Vector" : "int32, Conv and Vector; in LUTs up to 64 entries",
+       placement.partial_bram ? Resources{0, 0, 0, Bram18(c.partial_entries, partial_bits, false), 0}
+                              : SmallMemory(c.partial_entries, partial_bits)});
   terms.back().cells += SmallMemory(c.vector_partial_entries, 32 * cp);
   ResourceTerm control{"engines' control", "decoders of 512 bits, loop counters, address generators; estimated", {}};
   control.cells = Times(kEngineCount, kEngineControl);
@@ -324,8 +325,8 @@ BoardFit FitBoard(const HardwareConfig& config, const ArrayMultipliers& multipli
     Use best{1e18, ""};
     MemoryPlacement placement;
     Resources core;
-    for (unsigned bits = 0; bits < 8; ++bits) {
-      const MemoryPlacement p{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    for (unsigned bits = 0; bits < 16; ++bits) {
+      const MemoryPlacement p{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
       const Resources total = TotalOf(EstimateResources(config, multipliers, p));
       const Use use = LargestUse(total, cores, board, limits);
       if (use.share < best.share) {
