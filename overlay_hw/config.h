@@ -78,7 +78,7 @@ static_assert(kConfig.requant_lanes % kCP == 0 && kRequantPixels <= kLineWords,
               "results of a cycle fit the write slot");
 static_assert((kBusBytes & (kBusBytes - 1)) == 0 && kBusBytes >= 8 && kBusBytes <= 128,
               "a bus is 64 to 1024 bits wide");
-static_assert(kDramPorts <= 2 && kDramBurstBytes >= kBusBytes, "the router cuts bursts between beats");
+static_assert(kDramPorts <= 2 && kDramBurstBytes >= kBusBytes, "readers and writers cut bursts between beats");
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw
