@@ -317,15 +317,16 @@ GroupCost WalkGroup(const Window& x, const HardwareConfig& config, uint64_t mac,
   return cost;
 }
 
-/// `rows`: of the segment part of a group.
+/// `rows`: of the segment part of a group. `shared`: taps of a kernel row that the lanes take in a cycle where out_w
+/// is 1.
 template <typename Window>
-OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows) {
+OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows, uint64_t shared) {
   OwnCycles own;
   own.fill = kVectorFill;
   own.drain = kDrain;
   if (x.table != 0) own.table = VectorTableCycles(config);
-  const uint64_t taps = uint64_t{x.kernel_h} * x.kernel_w;
-  const uint64_t mac = x.out_w == 1 ? DivideUp(taps, config.vector_pixels) + kSharedTapsCycles : taps;
+  const uint64_t mac =
+      x.out_w == 1 ? x.kernel_h * DivideUp(x.kernel_w, shared) + kSharedTapsCycles : uint64_t{x.kernel_h} * x.kernel_w;
   const uint64_t blocks = x.out_h * DivideUp(x.out_w, config.vector_pixels);
   const int shift = LineShift(config);
   const int64_t line_mask = (int64_t{1} << shift) - 1;
@@ -359,11 +360,13 @@ OwnCycles OwnWindow(const Window& x, const HardwareConfig& config, uint64_t rows
 }
 
 OwnCycles Own(const Depthwise& x, const HardwareConfig& config) {
-  return OwnWindow(x, config, (x.keep != 0 ? 0 : kRecordBytes) + uint64_t{x.kernel_h} * x.kernel_w);
+  // Two lanes share a multiplication, which has one weight.
+  return OwnWindow(x, config, (x.keep != 0 ? 0 : kRecordBytes) + uint64_t{x.kernel_h} * x.kernel_w,
+                   DivideUp(config.vector_pixels, 2));
 }
 
 OwnCycles Own(const Pool& x, const HardwareConfig& config) {
-  OwnCycles own = OwnWindow(x, config, 0);
+  OwnCycles own = OwnWindow(x, config, 0, config.vector_pixels);
   if (x.per_count != 0) {
     own.parameters += DivideUp(uint64_t{x.kernel_h} * x.kernel_w * kCountMultiplierBytes, config.channels);
   }

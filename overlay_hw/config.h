@@ -63,7 +63,8 @@ constexpr uint32_t kRecordBytes = 16, kTableEntries = 256;
 constexpr uint32_t kRecordRows = DivideUp(kRecordBytes, kCP);              ///< ring rows of a group's records
 constexpr uint32_t kTableRows = DivideUp(kTableEntries, kWeightRowBytes);  ///< ring rows of a table
 constexpr uint32_t kVectorTableRows = DivideUp(kTableEntries, kCP);        ///< vector memory rows of a table
-constexpr uint32_t kDramPorts = kConfig.dram_ports, kDramBurstBytes = kConfig.dram_burst_bytes;
+constexpr uint32_t kDramPorts = kConfig.dram_ports, kDramBurstBytes = kConfig.dram_burst_bytes,
+                   kDramOutstanding = kConfig.dram_outstanding;
 /// A beat of an engine's DRAM port: one of each port of the kernel, so that a single engine can have them all busy.
 constexpr uint32_t kBusBytes = kDramPorts * kConfig.dram_port_bytes, kBusBits = 8 * kBusBytes;
 
@@ -77,7 +78,7 @@ static_assert(kConfig.requant_lanes % kCP == 0 && kRequantPixels <= kLineWords,
               "results of a cycle fit the write slot");
 static_assert((kBusBytes & (kBusBytes - 1)) == 0 && kBusBytes >= 8 && kBusBytes <= 128,
               "a bus is 64 to 1024 bits wide");
-static_assert(kDramPorts <= 2 && kDramBurstBytes >= kBusBytes, "the router cuts bursts between beats");
+static_assert(kDramPorts <= 2 && kDramBurstBytes >= kBusBytes, "readers and writers cut bursts between beats");
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw

@@ -46,13 +46,13 @@ struct Launch {
 };
 
 /// One launch. `stop` goes to all engines; `ring_end` to the ring once Load and Conv have left. `judged[e]` gets a
-/// token from each fetch: 1 where the program image is for this overlay, 0 where it is not.
-void ControlEngine(const Launch& launch, DramPort& dram, StartStream (&start)[kEngines],
+/// token from each fetch: enum Judgement.
+void ControlEngine(const Launch& launch, DramReadPort& dram_in, DramWritePort& dram_out, StartStream (&start)[kEngines],
                    TokenStream (&judged)[kEngines], StopSignal& stop, StopSignal& ring_end,
                    EngineReport (&reports)[kEngines], TokenStream (&marks)[kEngines]);
 
-/// FetchEngine as a process: takes its arguments, and says whether the image was judged right.
-void FetchProcess(uint32_t engine, StartStream& start, TokenStream& judged, DramPort& dram, PacketStream& packets,
+/// FetchEngine as a process: takes its arguments, and says how the image was judged.
+void FetchProcess(uint32_t engine, StartStream& start, TokenStream& judged, DramReadPort& dram, PacketStream& packets,
                   StopSignal& stop);
 
 }  // namespace XRUN_HW_CONFIG

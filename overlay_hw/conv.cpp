@@ -413,7 +413,11 @@ void StepResidual(const ::xrun::Conv& x, const Offsets& offsets, ActivationPort&
 void Convolve(const ::xrun::Conv& x, ActivationPort& source, ActivationPort& result, ActivationPort& residual,
               RingPort& ring, PartialPort& partial_read, PartialPort& partial_write) {
   static_assert(kRecordRows * kWeightRowBytes >= kRecordBytes * kCP, "record rows hold a group's records");
-  Table table, table2;
+  Table table, table2;  // written 8 entries a cycle, read by every lane of the output stage
+  HW_VITIS(array_partition variable = table.entry cyclic factor = 8)
+  HW_VITIS(bind_storage variable = table.entry type = ram_1wnr impl = lutram)
+  HW_VITIS(array_partition variable = table2.entry cyclic factor = 8)
+  HW_VITIS(bind_storage variable = table2.entry type = ram_1wnr impl = lutram)
   Records records;
   HW_VITIS(array_partition variable = records.bytes complete dim = 2)
   uint32_t row = x.weights;  // of the segment; ring rows wrap where they are read

@@ -97,7 +97,7 @@ inline void Idle() { csim::Idle(); }
 // `word` has passed NeedsOf…: fields, ranges, on-chip addresses. DRAM limits depend on the request and are judged here;
 // a trap other than kNone: nothing was done.
 
-Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramPort& dram,
+Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramReadPort& dram,
                  ActivationPort& result,   // activations, port B slot 6: write
                  RingPort& ring,           // weight ring, port B: write
                  VectorPort& parameters);  // vector parameter memory, port B: write
@@ -119,7 +119,7 @@ Trap ExecuteVector(const InstructionWord& word,
                    VectorPartialPort& partial_read,    // vector partial buffer, port A: read
                    VectorPartialPort& partial_write);  // vector partial buffer, port B: write
 
-Trap ExecuteSave(const InstructionWord& word, const BaseRegisters& registers, DramPort& dram,
+Trap ExecuteSave(const InstructionWord& word, const BaseRegisters& registers, DramWritePort& dram,
                  ActivationPort& source);  // activations, port B slot 7: read
 
 /// What stands around an instruction's execution, of any engine.
@@ -141,7 +141,7 @@ Needs NeedsOfSave(const InstructionWord& word);
 void LoadEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines],
                 RowStream& acquire,    // → RingEngine: rows wanted
                 TokenStream& granted,  // ← RingEngine: they are there and taken
-                StopSignal& stop, EngineReport& report, TokenStream& marks, DramPort& dram, ActivationPort& result,
+                StopSignal& stop, EngineReport& report, TokenStream& marks, DramReadPort& dram, ActivationPort& result,
                 RingPort& ring, VectorPort& parameters);
 
 void ConvEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines],
@@ -157,7 +157,7 @@ void VectorEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStr
                   VectorPartialPort& partial_read, VectorPartialPort& partial_write);
 
 void SaveEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines], StopSignal& stop,
-                EngineReport& report, TokenStream& marks, DramPort& dram, ActivationPort& source);
+                EngineReport& report, TokenStream& marks, DramWritePort& dram, ActivationPort& source);
 
 /// The ring's free-space counter: between Load and Conv. Runs until `stop`, or until `release` and `acquire` are empty
 /// once `finished` (Load and Conv have left) is set.
@@ -169,11 +169,12 @@ struct LaunchArguments {
   uint64_t program, weights, requests, status;
   uint32_t request_count;
 };
-/// One instance for each engine: reads its stream of the program image and the request table, sends packets. Returns
-/// false where the image's header is not this overlay's (magic, ISA major, minor, fingerprint): nothing but kPacketEnd
-/// was sent then.
-bool FetchEngine(uint32_t engine, const LaunchArguments& arguments, DramPort& dram, PacketStream& packets,
-                 StopSignal& stop);
+/// What a fetch finds: an image for this overlay, another's (magic, ISA major, minor, fingerprint; nothing but
+/// kPacketEnd was sent), or an address at which DRAM answers with an error.
+enum Judgement : uint8_t { kImageOther, kImageRight, kImageUnreadable };
+/// One instance for each engine: reads its stream of the program image and the request table, sends packets.
+Judgement FetchEngine(uint32_t engine, const LaunchArguments& arguments, DramReadPort& dram, PacketStream& packets,
+                      StopSignal& stop);
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw

@@ -1,8 +1,8 @@
 #ifndef XRUN_OVERLAY_HW_LINES_H_
 #define XRUN_OVERLAY_HW_LINES_H_
 
-// A client of port B: its line register, and loops that access one line an iteration and idle while the rotation comes
-// round. Iterations are the line costs of isa/README.md, section 2; the first line of an instruction is in the fixed
+// A client of port B, one cycle a call: its line register, one line at most in or out, idle while the rotation comes
+// round. Its cycles are the line costs of isa/README.md, section 2; the first line of an instruction is in the fixed
 // cycles.
 
 #include "overlay_hw/memory.h"
@@ -32,43 +32,6 @@ inline void StartLines(LineClient& client) {
   }
 }
 
-/// Makes `line` the one held, reading it.
-template <int kStage>
-inline void SeekRead(ActivationPort& port, LineClient& client, uint32_t line) {
-  if (!client.held) {
-    HW_FIXED();
-    ReadLine(port, line, client.line);
-  } else if (client.at != line) {
-    const uint32_t cost = HW_MUTATE(1, LineCost(client.at, line), 1);
-    for (uint32_t i = 0; i < cost; ++i) {
-      HW_PIPELINE
-      HW_ITERATION(kStage);
-      if (i + 1 == cost) ReadLine(port, line, client.line);
-    }
-  }
-  client.held = true;
-  client.at = line;
-}
-
-/// Makes `line` the one that merges writes; the one held is written.
-template <int kStage>
-inline void SeekWrite(ActivationPort& port, LineClient& client, uint32_t line) {
-  if (client.held && client.at != line) {
-    const uint32_t cost = LineCost(client.at, line);
-    for (uint32_t i = 0; i < cost; ++i) {
-      HW_PIPELINE
-      HW_ITERATION(kStage);
-      if (i == HW_MUTATE(34, 0U, cost - 1)) WriteLine(port, client.at, client.line, client.enabled);
-    }
-    HW_UNROLL
-    for (uint32_t i = 0; i < kLineWords; ++i) {
-      HW_VITIS(unroll)
-      client.enabled[i] = false;
-    }
-  }
-  client.held = true;
-  client.at = line;
-}
 /// Writes what is still held; in the instruction's fixed cycles.
 inline void FlushLine(ActivationPort& port, LineClient& client) {
   HW_FIXED();
@@ -76,55 +39,17 @@ inline void FlushLine(ActivationPort& port, LineClient& client) {
   StartLines(client);
 }
 
-/// Reads `count` words in order: all words in a row that lie in one line come with it.
-template <int kStage, uint32_t kMost>
-inline void ReadWords(ActivationPort& port, LineClient& client, const uint32_t (&address)[kMost], uint32_t count,
-                      Word (&words)[kMost]) {
-  for (uint32_t done = 0; done < count;) {  // unbounded: at most `count` rounds, of up to a line each
-    HW_VITIS(loop_tripcount min = 1 max = kMost)
-    SeekRead<kStage>(port, client, LineOf(address[done]));
-    uint32_t next = done;
-    HW_UNROLL
-    for (uint32_t k = 0; k < kMost; ++k) {
-      HW_VITIS(unroll)
-      if (k == next && k < count && LineOf(address[k]) == client.at) {
-        words[k] = client.line.word[address[k] & (kLineWords - 1)];
-        ++next;
-      }
-    }
-    done = next;
-  }
-}
-
-/// Writes `count` words in order: words in a row that lie in one line are merged.
-template <int kStage, uint32_t kMost>
-inline void WriteWords(ActivationPort& port, LineClient& client, const uint32_t (&address)[kMost], uint32_t count,
-                       const Word (&words)[kMost]) {
-  for (uint32_t done = 0; done < count;) {  // unbounded: at most `count` rounds, of up to a line each
-    HW_VITIS(loop_tripcount min = 1 max = kMost)
-    SeekWrite<kStage>(port, client, LineOf(address[done]));
-    uint32_t next = done;
-    HW_UNROLL
-    for (uint32_t k = 0; k < kMost; ++k) {
-      HW_VITIS(unroll)
-      if (k == next && k < count && LineOf(address[k]) == client.at) {
-        client.line.word[address[k] & (kLineWords - 1)] = words[k];
-        client.enabled[address[k] & (kLineWords - 1)] = true;
-        ++next;
-      }
-    }
-    done = next;
-  }
-}
-
-// The same clients one cycle at a time, for loops whose iteration is a clock cycle (Conv).
-
 /// A group of words in the order a client takes them, and what each costs from the one before; 0: in the same line.
 template <uint32_t kMost>
 struct LinePlan {
   uint32_t count;
   uint32_t address[kMost];
   uint32_t cost[kMost];
+};
+/// Words of one line, on their way to or from its client.
+struct LineWords {
+  LinePlan<kLineWords> plan;
+  Word words[kLineWords];
 };
 /// The line that plans have come to.
 struct PlannedLine {
@@ -223,7 +148,7 @@ inline bool StepRead(ActivationPort& port, LineClient& client, LineSeek& seek, c
     if (seek.word == 0 && plan.cost[0] == 0) GiveWords(client, seek, plan, words);
     if (seek.word != plan.count) {
       HW_ITERATION(kStage);
-      if (seek.left == 0) seek.left = plan.cost[seek.word];
+      if (seek.left == 0) seek.left = HW_MUTATE(1, plan.cost[seek.word], 1);
       --seek.left;
       if (seek.left == 0) {
         ReadLine(port, LineOf(plan.address[seek.word]), client.line);
@@ -235,9 +160,6 @@ inline bool StepRead(ActivationPort& port, LineClient& client, LineSeek& seek, c
   seek.word = 0;
   return true;
 }
-
-/// Words a copy's loop handles at a time.
-constexpr uint32_t kChunk = 2 * kLineWords;
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw

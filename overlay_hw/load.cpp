@@ -1,7 +1,7 @@
 // The Load engine: DRAM to activation memory, weight ring and vector parameter memory.
 
 #include "overlay_hw/checks.h"
-#include "overlay_hw/lines.h"
+#include "overlay_hw/packer.h"
 #include "overlay_hw/shell.h"
 
 namespace xrun {
@@ -9,7 +9,9 @@ namespace hw {
 namespace XRUN_HW_CONFIG {
 namespace {
 
-// Stages. Stage 0: the client of port B or the memory's write port. Stage 1: the packer.
+// Stages. Stage 0: the client of port B or the memory's write port. Stage 1: the packer. Each instruction is one loop
+// whose iteration is a clock cycle: words go where they belong, out of a window of bytes; a beat of DRAM comes into it;
+// the next run is asked for.
 
 uint64_t CopyEnd(const ::xrun::Load& x) {
   return static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.planes - 1) * x.plane_stride +
@@ -17,224 +19,235 @@ uint64_t CopyEnd(const ::xrun::Load& x) {
 }
 uint32_t MatrixWordBytes(const ::xrun::LoadMatrix& x) { return x.int4 != 0 ? kCP / 2 : kCP; }
 
-/// What LoadPacked takes of an image row: lanes [from, to) of a word. Bytes of the row are numbered as lanes of the
-/// row's first word; those of the image that are read are [begin, end).
-struct PackedPart {
-  uint32_t from, to;
-  int32_t at;  ///< byte of the image row that lane 0 would have; fields are too narrow for more than 30 bits of them
-  int32_t begin, end;
-};
-PackedPart PartOf(const ::xrun::LoadPacked& x, bool second) {
-  const uint32_t head = x.taps != 0 ? x.taps * x.channels : x.head;
-  const int32_t channels = static_cast<int32_t>(x.channels), left = x.left * channels;
-  PackedPart part;
-  part.from = second ? head : 0;
-  part.to = second ? head + x.tail : head;
-  part.at = left + (second ? -static_cast<int32_t>(head) : static_cast<int32_t>(HW_MUTATE(38, x.skip, 0U)));
-  const int32_t begin = part.at + static_cast<int32_t>(part.from);
-  const int32_t end = part.at + static_cast<int32_t>((x.cols - 1) * x.stride * x.channels + part.to);
-  const int32_t row = static_cast<int32_t>(x.in_cols) * channels;
-  part.begin = begin > 0 ? begin : 0;
-  part.end = end < row ? end : row;
-  return part;
-}
-/// Image row of the first row of words' `second` part, and of the last.
-int32_t FirstRow(const ::xrun::LoadPacked& x, bool second) { return x.top + (second ? 1 : 0); }
-int32_t LastRow(const ::xrun::LoadPacked& x, bool second) {
-  return FirstRow(x, second) + static_cast<int32_t>((x.rows - 1) * (x.row_step != 0 ? x.row_step : 1));
-}
-bool RowInside(const ::xrun::LoadPacked& x, int32_t row) {
-  return x.in_rows == 0 || (row >= 0 && row < static_cast<int32_t>(x.in_rows));
-}
-/// End of the bytes that LoadPacked reads, counted from the base; 0: none.
-uint64_t PackedEnd(const ::xrun::LoadPacked& x) {
-  uint64_t end = 0;
-  for (int32_t second = 0; second < 2; ++second) {
-    const PackedPart part = PartOf(x, second != 0);
-    // The last row inside that is as many steps from the first as a row of words is.
-    int32_t row = LastRow(x, second != 0);
-    const uint32_t step = x.row_step != 0 ? x.row_step : 1;
-    if (x.in_rows != 0 && row >= static_cast<int32_t>(x.in_rows)) {
-      const uint32_t over = static_cast<uint32_t>(row) - x.in_rows;
-      row -= static_cast<int32_t>((over / step + 1) * step);
-    }
-    if (part.from == part.to || part.begin >= part.end || row < 0 || row < FirstRow(x, second != 0)) continue;
-    const uint64_t last =
-        static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(row) * x.row_stride + static_cast<uint64_t>(part.end);
-    if (last > end) end = last;
-  }
-  return end;
-}
+typedef ReadAhead<kBeatWordBytes> WordReader;
 
-void Copy(const ::xrun::Load& x, uint64_t base, DramPort& dram, ActivationPort& result) {
-  LineClient client;
-  StartLines(client);
-  ByteReader reader;
-  uint64_t plane_from = base + x.offset;
-  uint32_t plane_to = x.addr;
-  for (uint32_t p = 0; p < x.planes; ++p) {
-    uint64_t from = plane_from;
-    uint32_t to = plane_to;
-    for (uint32_t r = 0; r < x.rows; ++r) {
-      for (uint32_t c = 0; c < x.cols; c += kChunk) {
-        const uint32_t count = x.cols - c < kChunk ? x.cols - c : kChunk;
-        uint32_t address[kChunk];
-        Word words[kChunk];
-        for (uint32_t i = 0; i < kChunk; ++i) {
-          address[i] = to + c + i;
-          if (i < count) ReadBytes(dram, reader, from + static_cast<uint64_t>(c + i) * kCP, 0, kCP, words[i].lane);
-        }
-        WriteWords<0>(result, client, address, count, words);
-      }
-      from += x.row_stride;
-      to += HW_MUTATE(2, x.row_pitch, x.cols);
-    }
-    plane_from += x.plane_stride;
-    plane_to += x.plane_pitch;
-  }
-  HW_ITERATION(0);
-  FlushLine(result, client);
-  HW_END_UNIT();
-}
-
-void LoadWeightRows(const ::xrun::LoadWeights& x, uint64_t base, DramPort& dram, RingPort& ring) {
-  ByteReader reader;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Block block;
-    const uint64_t from = base + x.offset + static_cast<uint64_t>(i) * kWeightRowBytes;
-    for (uint32_t oc = 0; oc < kCP; ++oc) {
-      ReadBytes(dram, reader, from + oc * kCP, 0, kCP, block.word[oc].lane);
-    }
-    HW_ITERATION(0);
-    WriteRow(ring, HW_MUTATE(3, x.row + i, x.row), block);
-  }
-  HW_END_UNIT();
-}
-
-void LoadVectorRows(const ::xrun::LoadVector& x, uint64_t base, DramPort& dram, VectorPort& parameters) {
-  ByteReader reader;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Word word;
-    ReadBytes(dram, reader, base + x.offset + static_cast<uint64_t>(i) * kCP, 0, kCP, word.lane);
-    HW_ITERATION(0);
-    WriteVectorRow(parameters, x.addr + i, word);
-  }
-  HW_END_UNIT();
-}
-
-/// One word of a block: its elements, `fill` where the matrix has none.
-void MatrixWord(const ::xrun::LoadMatrix& x, uint64_t from, uint32_t j, DramPort& dram, ByteReader& reader, Word& to) {
-  int8_t bytes[kCP] = {};
-  if (j < x.words) ReadBytes(dram, reader, from, 0, MatrixWordBytes(x), bytes);
+/// Word i of the window.
+void WordAt(const WordReader& ahead, uint32_t i, Word& word) {
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
     HW_VITIS(unroll)
-    const uint8_t pair = static_cast<uint8_t>(bytes[c / 2]);
+    word.lane[c] = ahead.bytes[i * kCP + c];
+  }
+}
+
+// Where words go: a step each, a cycle; true in the cycle of the last. All share one window of bytes and one loop.
+
+struct LineTarget {
+  Runs to;
+  RunWalk walk;
+  PlannedLine planned;
+  Queue<LineWords, 2> lines;
+  LineClient client;
+  LineSeek seek;
+};
+void StartLineTarget(const Runs& to, LineTarget& t) {
+  t.to = to;
+  StartRuns(to, t.walk);
+  StartLines(t.client);
+}
+/// Words of the window to the lines that the walk comes to: a line's a cycle.
+bool StepLines(ActivationPort& result, WordReader& ahead, LineTarget& t) {
+  if (t.lines.count != 0 && StepWrite<0>(result, t.client, t.seek, t.lines.item[0].plan, t.lines.item[0].words))
+    Pop(t.lines);
+  RunWalk& walk = t.walk;
+  const uint32_t address = static_cast<uint32_t>(walk.at);
+  const uint32_t fit = kLineWords - (address & (kLineWords - 1));
+  const uint32_t count = walk.left < fit ? static_cast<uint32_t>(walk.left) : fit;
+  if (!Ended(t.to, walk) && !Full(t.lines) && ahead.fill >= count * kCP) {
+    LineWords out;
+    out.plan.count = count;
+    HW_UNROLL
+    for (uint32_t i = 0; i < kLineWords; ++i) {
+      HW_VITIS(unroll)
+      out.plan.address[i] = address + i;
+      WordAt(ahead, i, out.words[i]);
+    }
+    PlanLines(t.planned, out.plan);
+    Push(t.lines, out);
+    Release<kCP>(ahead, count);
+    walk.at += count;
+    walk.left -= count;
+    if (walk.left == 0) NextRun(t.to, walk);
+  }
+  return Ended(t.to, walk) && t.lines.count == 0;
+}
+
+/// Rows of a memory, of one word or of CP words.
+struct RowTarget {
+  uint32_t row, rows;
+  uint32_t words;  ///< of the row that are there
+  Block block;
+};
+bool StepWeights(uint32_t first, RingPort& ring, WordReader& ahead, RowTarget& t) {
+  const uint32_t count = kCP - t.words < kBeatWords ? kCP - t.words : kBeatWords;
+  if (ahead.fill < count * kCP) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kBeatWords; ++k) {
+    HW_VITIS(unroll)
+    if (k < count) WordAt(ahead, k, t.block.word[t.words + k]);
+  }
+  Release<kCP>(ahead, count);
+  t.words += count;
+  if (t.words != kCP) return false;
+  HW_ITERATION(0);
+  WriteRow(ring, HW_MUTATE(3, first + t.row, first), t.block);
+  t.words = 0;
+  ++t.row;
+  return t.row == t.rows;
+}
+bool StepVector(uint32_t first, VectorPort& parameters, WordReader& ahead, RowTarget& t) {
+  if (ahead.fill < kCP) return false;
+  HW_ITERATION(0);
+  Word word;
+  WordAt(ahead, 0, word);
+  WriteVectorRow(parameters, first + t.row, word);
+  Release<kCP>(ahead, 1);
+  ++t.row;
+  return t.row == t.rows;
+}
+
+/// Words of a block that the window can give in a cycle.
+constexpr uint32_t kMatrixWords = kCP % 2 == 0 ? 2 * kBeatWords : kBeatWords;
+
+/// Word k of the window, its elements made bytes, `fill` where the matrix has none.
+void MatrixWord(const ::xrun::LoadMatrix& x, const WordReader& ahead, uint32_t k, Word& to) {
+  HW_UNROLL
+  for (uint32_t c = 0; c < kCP; ++c) {
+    HW_VITIS(unroll)
+    const uint32_t whole = k * kCP + c, two = k * (kCP / 2) + c / 2;
+    const uint8_t pair = static_cast<uint8_t>(ahead.bytes[two]);
     const uint32_t nibble = HW_MUTATE(4, (c & 1) != 0, (c & 1) == 0) ? pair >> 4 : pair & 15U;
     const int8_t half = static_cast<int8_t>(HW_MUTATE(5, (nibble ^ 8U), (nibble ^ 0U)) - HW_MUTATE(5, 8U, 0U));
-    to.lane[c] = j >= x.words || c >= x.lanes ? static_cast<int8_t>(x.fill) : x.int4 != 0 ? half : bytes[c];
+    const int8_t byte = ahead.bytes[whole < kBeatWordBytes ? whole : 0];
+    to.lane[c] = c >= x.lanes ? static_cast<int8_t>(x.fill) : x.int4 != 0 ? half : byte;
   }
 }
-
-void LoadMatrixRows(const ::xrun::LoadMatrix& x, uint64_t base, DramPort& dram, RingPort& ring) {
-  ByteReader reader;
-  uint64_t from = base + x.offset;
-  for (uint32_t i = 0; i < x.rows; ++i) {
-    Block block;
-    for (uint32_t j = 0; j < kCP; ++j) {
-      // Turned, words come in one an iteration, each a column of the block; otherwise the row goes out as it came.
-      Word word;
-      MatrixWord(x, from + j * MatrixWordBytes(x), j, dram, reader, word);
-      if (x.transpose != 0) HW_ITERATION(0);
-      HW_UNROLL
-      for (uint32_t c = 0; c < kCP; ++c) {
-        HW_VITIS(unroll)
-        if (x.transpose != 0) {
-          block.word[c].lane[j] = word.lane[c];
-        } else {
-          block.word[j].lane[c] = word.lane[c];
-        }
+/// Turned, words come in one a cycle, each a column of the block; otherwise as many as a beat has.
+bool StepMatrix(const ::xrun::LoadMatrix& x, RingPort& ring, WordReader& ahead, RowTarget& t) {
+  const uint32_t most = x.transpose != 0 ? 1 : x.int4 != 0 ? kMatrixWords : kBeatWords;
+  const uint32_t left = t.words < x.words ? x.words - t.words : 0, count = left < most ? left : most;
+  if (ahead.fill < count * MatrixWordBytes(x)) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kMatrixWords; ++k) {
+    HW_VITIS(unroll)
+    if (k >= count && (k != 0 || x.transpose == 0)) continue;
+    Word word;
+    MatrixWord(x, ahead, k, word);
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      const int8_t value = k < count ? word.lane[c] : static_cast<int8_t>(x.fill);
+      if (x.transpose != 0) {
+        t.block.word[c].lane[t.words] = value;
+      } else {
+        t.block.word[t.words + k].lane[c] = value;
       }
     }
-    if (x.transpose == 0) HW_ITERATION(0);
-    WriteRow(ring, x.row + i, block);
-    from += x.row_stride;
+  }
+  if (x.int4 != 0) {
+    Release<kCP % 2 == 0 ? kCP / 2 : kCP>(ahead, count);
+  } else {
+    Release<kCP>(ahead, count);
+  }
+  // Not turned, a block is done with its last word, and words that are not read are `fill`.
+  t.words = x.transpose != 0 ? t.words + 1 : t.words + count == x.words ? kCP : t.words + count;
+  if (x.transpose != 0 || t.words == kCP) HW_ITERATION(0);
+  if (t.words != kCP) return false;
+  HW_UNROLL
+  for (uint32_t k = 0; k < kCP; ++k) {
+    HW_VITIS(unroll)
+    HW_UNROLL
+    for (uint32_t c = 0; c < kCP; ++c) {
+      HW_VITIS(unroll)
+      if (x.transpose == 0 && k >= x.words) t.block.word[k].lane[c] = static_cast<int8_t>(x.fill);
+    }
+  }
+  WriteRow(ring, x.row + t.row, t.block);
+  t.words = 0;
+  ++t.row;
+  return t.row == t.rows;
+}
+
+/// What comes from DRAM as whole words, and where it goes: the fields of one of the four instructions.
+struct WordLoad {
+  Opcode opcode;
+  uint32_t first;  ///< row of the ring or the vector memory
+  ::xrun::LoadMatrix matrix;
+};
+bool LoadWords(const WordLoad& x, const Runs& from, const Runs& to, DramReadPort& dram, ActivationPort& result,
+               RingPort& ring, VectorPort& parameters) {
+  WordReader ahead;
+  Reads reads;
+  StartReads(from, ahead);
+  LineTarget lines;
+  StartLineTarget(to, lines);
+  RowTarget rows;
+  rows.row = rows.words = 0;
+  rows.rows = to.rows;
+  bool done = rows.rows == 0;
+  HW_COUNT(counts.BeginClock(1));
+  while (!done) {  // unbounded: to the last word's place
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 1048576)
+    HW_CLOCK();
+    switch (x.opcode) {
+      case Opcode::kLoad:
+        done = StepLines(result, ahead, lines);
+        break;
+      case Opcode::kLoadWeights:
+        done = StepWeights(x.first, ring, ahead, rows);
+        break;
+      case Opcode::kLoadVector:
+        done = StepVector(x.first, parameters, ahead, rows);
+        break;
+      default:
+        done = StepMatrix(x.matrix, ring, ahead, rows);
+        break;
+    }
+    StepReads(dram, reads, ahead);
+  }
+  HW_COUNT(counts.EndClock());
+  if (x.opcode == Opcode::kLoad) {
+    HW_ITERATION(0);
+    FlushLine(result, lines.client);
   }
   HW_END_UNIT();
+  return reads.error;
 }
 
-/// Bytes of one image row that come into the window: those that are read, `fill` elsewhere. `moved` is how far the
-/// window's lanes are beyond those of the row's first word; lanes of the part below `fresh` are there already.
-void FillPart(const ::xrun::LoadPacked& x, const PackedPart& part, bool inside, uint64_t row, int32_t moved,
-              uint32_t fresh, DramPort& dram, ByteReader& reader, Word& window) {
-  const uint32_t first = fresh > part.from ? fresh : part.from;
-  HW_UNROLL
-  for (uint32_t i = 0; i < kCP; ++i) {
-    HW_VITIS(unroll)
-    if (i >= first && i < part.to) window.lane[i] = static_cast<int8_t>(x.fill);
-  }
-  const int32_t at = part.at + moved;
-  int32_t lo = part.begin - at, hi = part.end - at;
-  if (lo < static_cast<int32_t>(first)) lo = static_cast<int32_t>(first);
-  if (hi > static_cast<int32_t>(part.to)) hi = static_cast<int32_t>(part.to);
-  if (inside && lo < hi)
-    ReadBytes(dram, reader, row + static_cast<uint64_t>(static_cast<int64_t>(at)), static_cast<uint32_t>(lo),
-              static_cast<uint32_t>(hi), window.lane);
-}
-
-/// The packer: a window of CP bytes, the first `head` of an image row and the next `tail` of the row below it, each
-/// read in order by a reader of its own. A word is the window; then the window moves on by stride·channels bytes, at
-/// most CP an iteration, in both rows at once. With the last word of a row of words it moves to the next row.
-void Pack(const ::xrun::LoadPacked& x, uint64_t base, DramPort& dram, ActivationPort& result) {
+bool PackRows(const ::xrun::LoadPacked& x, uint64_t base, DramReadPort& dram, ActivationPort& result) {
+  PartReader parts[2];  // of the beats one is written and one read a cycle
+  HW_VITIS(array_partition variable = parts complete)
+  HW_VITIS(bind_storage variable = parts.beats type = ram_s2p impl = lutram)
+  StartPart(x, base, false, parts[0]);
+  StartPart(x, base, true, parts[1]);
+  Reads reads;
+  Queue<PartAsk, kPartAsks> asks;
+  uint32_t turn = 0;
+  PackWalk walk;
+  walk.r = 0;
+  walk.to = x.addr;
+  BeginPackedRow(walk, parts);
+  PlannedLine planned;
+  Queue<LineWords, 2> lines;
   LineClient client;
   StartLines(client);
-  ByteReader head_reader, tail_reader;
-  const PackedPart head = PartOf(x, false), tail = PartOf(x, HW_MUTATE(36, true, false));
-  const uint32_t step = x.row_step != 0 ? x.row_step : 1;
-  int32_t image_row = x.top;
-  uint64_t row = base + x.offset + static_cast<uint64_t>(static_cast<int64_t>(image_row) * x.row_stride);
-  uint32_t row_to = x.addr;
-  for (uint32_t r = 0; r < x.rows; ++r) {
-    const bool head_inside = RowInside(x, image_row), tail_inside = RowInside(x, image_row + HW_MUTATE(37, 1, 0));
-    Word window;
-    int32_t moved = 0;
-    uint32_t lost = kCP;  // as many bytes of the window have to come anew
-    for (uint32_t c = 0; c < x.cols; ++c) {
-      FillPart(x, head, head_inside, row, moved, head.to > lost ? head.to - lost : 0, dram, head_reader, window);
-      FillPart(x, tail, tail_inside, row + x.row_stride, moved, tail.to > lost ? tail.to - lost : 0, dram, tail_reader,
-               window);
-      uint32_t address[1] = {row_to + c};
-      Word word[1];
-      HW_UNROLL
-      for (uint32_t i = 0; i < kCP; ++i) {
-        HW_VITIS(unroll)
-        word[0].lane[i] = i < tail.to ? window.lane[i] : HW_MUTATE(6, int8_t{0}, int8_t{1});
-      }
-      WriteWords<0>(result, client, address, 1, word);
-      uint32_t left = x.stride * x.channels;
-      lost = 0;
-      while (left != 0) {  // unbounded: `left` goes down in every round
-        HW_PIPELINE
-        HW_ITERATION(1);
-        const uint32_t n = left < kCP ? left : kCP;
-        HW_UNROLL
-        for (uint32_t i = 0; i < kCP; ++i) {
-          HW_VITIS(unroll)
-          if (i + n < kCP) window.lane[i] = window.lane[i + n];
-        }
-        lost = lost + n < kCP ? lost + n : kCP;
-        left -= n;
-      }
-      moved += static_cast<int32_t>(x.stride * x.channels);
-    }
-    image_row += static_cast<int32_t>(step);
-    row += static_cast<uint64_t>(step) * x.row_stride;
-    row_to += x.row_pitch;
+  LineSeek seek;
+  HW_COUNT(counts.BeginClock(2));
+  while (walk.r != x.rows || lines.count != 0) {  // unbounded: to the last word's line
+    HW_PIPELINE
+    HW_VITIS(loop_tripcount min = 1 max = 1048576)
+    HW_CLOCK();
+    if (lines.count != 0 && StepWrite<0>(result, client, seek, lines.item[0].plan, lines.item[0].words)) Pop(lines);
+    StepPacker(x, parts, walk, planned, lines);
+    StepParts(dram, reads, asks, parts, turn);
   }
+  HW_COUNT(counts.EndClock());
   HW_END_UNIT();
   HW_ITERATION(0);
   FlushLine(result, client);
   HW_END_UNIT();
+  return reads.error;
 }
 
 struct LoadSteps {
@@ -242,7 +255,7 @@ struct LoadSteps {
   TokenStream& granted;
   StopSignal& stop;
   EngineReport& report;
-  DramPort& dram;
+  DramReadPort& dram;
   ActivationPort& result;
   RingPort& ring;
   VectorPort& parameters;
@@ -308,56 +321,72 @@ Needs NeedsOfLoad(const InstructionWord& word) {
   return needs;
 }
 
-Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramPort& dram, ActivationPort& result,
-                 RingPort& ring, VectorPort& parameters) {
-  Trap trap = Trap::kNone;
-  switch (static_cast<Opcode>(OpcodeOf(word))) {
+Trap ExecuteLoad(const InstructionWord& word, const BaseRegisters& registers, DramReadPort& dram,
+                 ActivationPort& result, RingPort& ring, VectorPort& parameters) {
+  WordLoad load = {};
+  load.opcode = static_cast<Opcode>(OpcodeOf(word));
+  Runs from = {}, to = {};
+  uint32_t base = 0;
+  uint64_t end = 0;  // of what is read, counted from the base
+  ::xrun::LoadPacked packed = {};
+  switch (load.opcode) {
     case Opcode::kLoad: {
       ::xrun::Load x;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false, CopyEnd(x));
-      if (trap == Trap::kNone) Copy(x, registers.address[x.base], dram, result);
+      base = x.base;
+      end = CopyEnd(x);
+      from = RunsOf(x.offset, x.planes, x.rows, x.plane_stride, x.row_stride, uint64_t{x.cols} * kCP);
+      to = RunsOf(x.addr, x.planes, x.rows, x.plane_pitch, HW_MUTATE(2, x.row_pitch, x.cols), x.cols);
       break;
     }
     case Opcode::kLoadWeights: {
       ::xrun::LoadWeights x;
       Decode(word, x);
-      const uint64_t end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kWeightRowBytes;
-      trap = CheckDram(registers, x.base, false, x.rows != 0 ? end : 0);
-      if (trap == Trap::kNone) LoadWeightRows(x, registers.address[x.base], dram, ring);
+      base = x.base;
+      end = x.rows != 0 ? static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kWeightRowBytes : 0;
+      from = RunsOf(x.offset, 1, x.rows, 0, kWeightRowBytes, kWeightRowBytes);
+      load.first = x.row;
+      to.rows = x.rows;
       break;
     }
     case Opcode::kLoadVector: {
       ::xrun::LoadVector x;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false, static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kCP);
-      if (trap == Trap::kNone) LoadVectorRows(x, registers.address[x.base], dram, parameters);
-      break;
-    }
-    case Opcode::kLoadPacked: {
-      ::xrun::LoadPacked x;
-      Decode(word, x);
-      trap = CheckDram(registers, x.base, false, PackedEnd(x));
-      if (trap == Trap::kNone) Pack(x, registers.address[x.base], dram, result);
+      base = x.base;
+      end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows) * kCP;
+      from = RunsOf(x.offset, 1, x.rows, 0, kCP, kCP);
+      load.first = x.addr;
+      to.rows = x.rows;
       break;
     }
     case Opcode::kLoadMatrix: {
-      ::xrun::LoadMatrix x;
+      ::xrun::LoadMatrix& x = load.matrix;
       Decode(word, x);
-      trap = CheckDram(registers, x.base, false,
-                       static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride +
-                           x.words * MatrixWordBytes(x));
-      if (trap == Trap::kNone) LoadMatrixRows(x, registers.address[x.base], dram, ring);
+      base = x.base;
+      const uint32_t bytes = x.words * MatrixWordBytes(x);
+      end = static_cast<uint64_t>(x.offset) + static_cast<uint64_t>(x.rows - 1) * x.row_stride + bytes;
+      from = RunsOf(x.offset, 1, x.rows, 0, x.row_stride, bytes);
+      to.rows = x.rows;
       break;
     }
-    default:
+    case Opcode::kLoadPacked:
+      Decode(word, packed);
+      base = packed.base;
+      end = PackedEnd(packed);
       break;
+    default:
+      return Trap::kNone;
   }
-  return trap == Trap::kNone && BusError(dram) ? Trap::kBusError : trap;
+  const Trap trap = CheckDram(registers, base, false, end);
+  if (trap != Trap::kNone) return trap;
+  from.at += registers.address[base];
+  const bool error = load.opcode == Opcode::kLoadPacked ? PackRows(packed, registers.address[base], dram, result)
+                                                        : LoadWords(load, from, to, dram, result, ring, parameters);
+  return error ? Trap::kBusError : Trap::kNone;
 }
 
 void LoadEngine(PacketStream& packets, TokenStream (&from)[kEngines], TokenStream (&to)[kEngines], RowStream& acquire,
-                TokenStream& granted, StopSignal& stop, EngineReport& report, TokenStream& marks, DramPort& dram,
+                TokenStream& granted, StopSignal& stop, EngineReport& report, TokenStream& marks, DramReadPort& dram,
                 ActivationPort& result, RingPort& ring, VectorPort& parameters) {
   LoadSteps steps = {acquire, granted, stop, report, dram, result, ring, parameters};
   RunEngine(steps, packets, from, to, stop, report, marks);

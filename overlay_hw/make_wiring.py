@@ -73,8 +73,8 @@ class Wiring:
             direction = plain[-1] if plain[-1] in ("read", "write") else None
             if kind not in ("stream", "streams", "tokens", "wire", "wires", "dram", "memory", "launch"):
                 raise ValueError(f"unknown kind '{kind}'")
-            if kind == "dram" and "bursts" not in options:
-                raise ValueError("bursts under way")
+            if kind == "dram" and ("bursts" not in options or direction is None):
+                raise ValueError("bursts under way, and read or write")
             self.processes[-1].arguments.append(Argument(name, kind, target, options, direction))
 
     def stream_ends(self):
@@ -112,12 +112,12 @@ class Wiring:
                     yield a.target, a.options["port"], a.options.get("slot", ""), p.name, a.name, a.direction
 
     def masters(self):
-        """DRAM -> [(process, argument, bursts)] of the masters behind its routers."""
+        """DRAM -> [(process, argument, direction, bursts)] of its readers and writers."""
         result = collections.OrderedDict((d.name, []) for d in self.drams)
         for p in self.processes:
             for a in p.arguments:
                 if a.kind == "dram":
-                    result.setdefault(a.target, []).append((p.name, a.name, a.options["bursts"]))
+                    result.setdefault(a.target, []).append((p.name, a.name, a.direction, a.options["bursts"]))
         return result
 
     def check(self):
@@ -148,7 +148,7 @@ class Wiring:
             if name not in known:
                 fail(f"no DRAM is called {name}")
             if not masters:
-                fail(f"DRAM {name} has no master")
+                fail(f"DRAM {name} has no reader or writer")
         taken = {}
         for memory, port, slot, process, argument, _ in self.clients():
             if memory not in [m.name for m in self.memories]:
@@ -182,7 +182,7 @@ def cpp(w):
     out += ["", "  // DRAM and the masters that go out to it."]
     for d in w.drams:
         out += [f"  csim::Dram {d.name};", f"  std::array<csim::DramMaster, {d.ports}> {d.name}_master;"]
-    out += ["", "  // What each process holds: ends of FIFOs, ports of memories, routers to DRAM."]
+    out += ["", "  // What each process holds: ends of FIFOs, ports of memories, readers and writers of DRAM."]
     for p in w.processes:
         for a in p.arguments:
             member = f"{p.name}_{a.name}"
@@ -200,7 +200,7 @@ def cpp(w):
                 memory = next(m for m in w.memories if m.name == a.target)
                 out.append(f"  {PORTS[memory.type]} {member}{{{a.target}}};")
             elif a.kind == "dram":
-                out.append(f"  csim::DramRouter {member};")
+                out.append(f"  csim::Dram{'Reader' if a.direction == 'read' else 'Writer'} {member};")
     out += ["", "  Wiring() {"]
     ends = collections.defaultdict(dict)
     for stream, _, _, expression, direction in w.stream_ends():
@@ -210,13 +210,17 @@ def cpp(w):
         out.append(f"    {ends[s.name]['write']}.set_depth({s.depth});")
     for d in w.drams:
         out += [f"    for (uint32_t i = 0; i < {d.ports}; ++i) {d.name}_master[i].Join({d.name}, i, {d.ports}, {d.bytes});"]
-        out += [f"    {process}_{argument}.Join({d.name}_master, {d.bytes});" for process, argument, _ in w.masters()[d.name]]
+        out += [f"    {process}_{argument}.Join({d.name}_master, {d.bytes}, kBusBytes, {bursts});"
+                for process, argument, _, bursts in w.masters()[d.name]]
     out += ["  }", "", "  /// Every FIFO, by its writer's end.", "  template <typename Visitor>",
             "  void VisitFifos(Visitor&& visit) {"]
     out += [f'    visit("{s.name}", {ends[s.name]["write"]});' for s in w.streams]
     out += ["  }", "  /// Every memory port.", "  template <typename Visitor>", "  void VisitPorts(Visitor&& visit) {"]
     out += [f'    visit("{process}.{argument}", {process}_{argument});'
             for _, _, _, process, argument, _ in w.clients()]
+    out += ["  }", "  /// Every reader and writer of DRAM.", "  template <typename Visitor>", "  void VisitRouters(Visitor&& visit) {"]
+    out += [f'    visit("{process}.{argument}", {process}_{argument});'
+            for d in w.drams for process, argument, _, _ in w.masters()[d.name]]
     out += ["  }", "  /// Both ends of every FIFO and every memory port with its client, for comparing with the block design.",
             "  template <typename Visitor>", "  void VisitPins(Visitor&& visit) {"]
     for _, process, pin, expression, direction in w.stream_ends():
@@ -226,8 +230,8 @@ def cpp(w):
         out.append(f'    visit.Memory("{process}/{argument}", "{memory}", {memory}, "{where}", '
                    f'{process}_{argument}.memory, {"true" if direction == "write" else "false"});')
     for d in w.drams:
-        out += [f'    visit.Dram("{process}/{argument}", {process}_{argument}, "{d.name}", {d.name}_master);'
-                for process, argument, _ in w.masters()[d.name]]
+        out += [f'    visit.Dram("{process}/{argument}", {process}_{argument}, "{d.name}", {d.name}_master, '
+                f'"{direction}");' for process, argument, direction, _ in w.masters()[d.name]]
     out += ["  }", ""]
     reports = {}
     for p in w.processes:
@@ -236,13 +240,14 @@ def cpp(w):
                 for index, other in enumerate(ENGINES):
                     reports[f"{a.target}_{other}"] = f"{p.name}_{a.name}[{index}]"
     for p in w.processes:
-        given, router = [p.constant] if p.constant else [], None
+        given, routers = [p.constant] if p.constant else [], []
         for a in p.arguments:
             if a.kind == "launch":
                 given.append("launch")
             elif a.kind == "dram":
-                given.append("dram")
-                router = f"{p.name}_{a.name}"
+                given.append(a.name)
+                kind = "DramReadPort" if a.direction == "read" else "DramWritePort"
+                routers.append(f"    {kind} {a.name} = &{p.name}_{a.name};")
             elif a.kind == "wire" and wires[a.target] == "EngineReport":
                 given.append(reports[a.target])
             else:
@@ -251,9 +256,7 @@ def cpp(w):
         out.append(f"  void Run{p.pascal}(const Launch& launch) {{")
         if "launch" not in given:
             out.append("    (void)launch;")
-        if router:
-            out.append(f"    DramPort dram = &{router};")
-        out += [f"    {call}", "  }"]
+        out += [*routers, f"    {call}", "  }"]
     out += ["", f"  static constexpr size_t kProcesses = {len(w.processes)};",
             "  static const char* ProcessName(size_t i) {", "    static const char* const kNames[] = {"]
     out += ["        " + ", ".join(f'"{p.name}"' for p in w.processes) + "};", "    return kNames[i];", "  }",
@@ -294,8 +297,8 @@ def tcl(w):
     for d in w.drams:
         masters = w.masters()[d.name]
         out.append(f"xrun_dram {d.name} {d.ports} {len(masters)}")
-        out += [f"xrun_master {d.name} {d.ports} {d.bytes} {i} {process} {argument} {bursts}"
-                for i, (process, argument, bursts) in enumerate(masters)]
+        out += [f"xrun_router {d.name} {d.ports} {d.bytes} {i} {process} {argument} {direction} {bursts}"
+                for i, (process, argument, direction, bursts) in enumerate(masters)]
     return "\n".join(out) + "\n"
 
 
@@ -305,8 +308,8 @@ TOPS_HEAD = """// Generated from wiring.def by make_wiring.py; a test compares.
 // their interfaces; an IP's port is called as in wiring.def. Compiled by Vitis HLS with -DXRUN_HW_CONFIG=<name>.
 //
 // Interfaces: FIFOs are axis; memories are ap_memory, one pair of signals for each bank and part, with the latency of
-// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is m_axi with absolute addresses; registers
-// that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
+// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is two or three axis to a reader or writer, with
+// absolute addresses; registers that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
 // isa/launch.h. Not run through Vitis yet: see BUILD.md.
 
 #include "overlay_hw/control.h"
@@ -321,6 +324,9 @@ extern "C" {
 REGISTERS = (("program", "uint64_t ", 0x10), ("weights", "uint64_t ", 0x1C), ("requests", "uint64_t ", 0x28),
              ("status", "uint64_t ", 0x34), ("request_count", "uint32_t ", 0x40), ("cycle_limit", "uint64_t ", 0x48),
              ("flags", "volatile uint32_t* ", 0x54))
+# Streams of DramReadPort and DramWritePort (dram.h), in their order.
+READS = (("ask", "hw::DramRun"), ("data", "hw::DramAnswer"))
+WRITES = (("tell", "hw::DramRun"), ("put", "hw::DramWrite"), ("done", "uint8_t"))
 
 
 def top(w, p):
@@ -364,10 +370,10 @@ def top(w, p):
             body.append(f"hw::{'StopSignal' if wires[a.target] == 'bool' else 'RowCount'} {name}_wire = {name};")
             given.append(f"{name}_wire")
         elif a.kind == "dram":
-            parameters.append(f"hw::Beat* {name}")
-            options = " ".join(f"{key}={value}" for key, value in a.options.items() if key != "bursts")
-            pragmas.append(f"interface mode=m_axi port={name} bundle={name} offset=off {options}")
-            body.append(f"hw::DramPort {name}_port = {name};")
+            kind, streams = ("DramReadPort", READS) if a.direction == "read" else ("DramWritePort", WRITES)
+            parameters += [f"hls::stream<{entry}>& {name}_{stream}" for stream, entry in streams]
+            pragmas += [f"interface mode=axis port={name}_{stream}" for stream, _ in streams]
+            body.append(f"hw::{kind} {name}_port = {{{', '.join(f'{name}_{stream}' for stream, _ in streams)}}};")
             given.append(f"{name}_port")
         elif a.kind == "memory":
             memory = memories[a.target]

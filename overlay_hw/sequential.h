@@ -12,13 +12,13 @@ namespace hw {
 namespace XRUN_HW_CONFIG {
 
 /// A whole launch: reads program image and request table, runs, writes the status page (isa/README.md, section 7).
-void RunSequential(const LaunchArguments& arguments, DramPort& dram, ActivationPort& conv_source,
-                   ActivationPort& conv_result, ActivationPort& conv_residual, ActivationPort& vector_read0,
-                   ActivationPort& vector_read1, ActivationPort& vector_read2, ActivationPort& vector_result,
-                   ActivationPort& load_result, ActivationPort& save_source, RingPort& ring_read, RingPort& ring_write,
-                   PartialPort& partial_read, PartialPort& partial_write, VectorPort& vector_memory_read,
-                   VectorPort& vector_memory_write, VectorPartialPort& vector_partial_read,
-                   VectorPartialPort& vector_partial_write);
+void RunSequential(const LaunchArguments& arguments, DramReadPort& dram, DramWritePort& dram_out,
+                   ActivationPort& conv_source, ActivationPort& conv_result, ActivationPort& conv_residual,
+                   ActivationPort& vector_read0, ActivationPort& vector_read1, ActivationPort& vector_read2,
+                   ActivationPort& vector_result, ActivationPort& load_result, ActivationPort& save_source,
+                   RingPort& ring_read, RingPort& ring_write, PartialPort& partial_read, PartialPort& partial_write,
+                   VectorPort& vector_memory_read, VectorPort& vector_memory_write,
+                   VectorPartialPort& vector_partial_read, VectorPartialPort& vector_partial_write);
 
 }  // namespace XRUN_HW_CONFIG
 }  // namespace hw

@@ -35,7 +35,7 @@ extern "C" void xrun_overlay_sequential(hw::Beat* dram, uint64_t program, uint64
   arguments.requests = requests;
   arguments.status = status;
   arguments.request_count = request_count;
-  hw::RunSequential(arguments, dram, activations, activations, activations, activations, activations, activations,
+  hw::RunSequential(arguments, dram, dram, activations, activations, activations, activations, activations, activations,
                     activations, activations, activations, ring, ring, partial, partial, vector_memory, vector_memory,
                     vector_partial, vector_partial);
 }

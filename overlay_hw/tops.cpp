@@ -4,8 +4,8 @@
 // their interfaces; an IP's port is called as in wiring.def. Compiled by Vitis HLS with -DXRUN_HW_CONFIG=<name>.
 //
 // Interfaces: FIFOs are axis; memories are ap_memory, one pair of signals for each bank and part, with the latency of
-// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is m_axi with absolute addresses; registers
-// that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
+// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is two or three axis to a reader or writer, with
+// absolute addresses; registers that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
 // isa/launch.h. Not run through Vitis yet: see BUILD.md.
 
 #include "overlay_hw/control.h"
@@ -16,7 +16,7 @@ namespace hw = xrun::hw::XRUN_HW_CONFIG;
 // clang-format off
 extern "C" {
 
-void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_t status, uint32_t request_count, uint64_t cycle_limit, volatile uint32_t* flags, volatile uint64_t* clock, volatile bool* clear, hw::Beat* dram, hw::StartStream (&start)[xrun::kEngines], hw::TokenStream (&judged)[xrun::kEngines], volatile bool* stop, volatile bool* ring_end, hw::EngineReport (&reports)[xrun::kEngines], hw::TokenStream (&marks)[xrun::kEngines]) {
+void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_t status, uint32_t request_count, uint64_t cycle_limit, volatile uint32_t* flags, volatile uint64_t* clock, volatile bool* clear, hls::stream<hw::DramRun>& dram_in_ask, hls::stream<hw::DramAnswer>& dram_in_data, hls::stream<hw::DramRun>& dram_out_tell, hls::stream<hw::DramWrite>& dram_out_put, hls::stream<uint8_t>& dram_out_done, hw::StartStream (&start)[xrun::kEngines], hw::TokenStream (&judged)[xrun::kEngines], volatile bool* stop, volatile bool* ring_end, hw::EngineReport (&reports)[xrun::kEngines], hw::TokenStream (&marks)[xrun::kEngines]) {
 #pragma HLS interface mode=s_axilite port=program offset=0x10 bundle=control
 #pragma HLS interface mode=s_axilite port=weights offset=0x1C bundle=control
 #pragma HLS interface mode=s_axilite port=requests offset=0x28 bundle=control
@@ -26,7 +26,11 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
 #pragma HLS interface mode=s_axilite port=flags offset=0x54 bundle=control
 #pragma HLS interface mode=ap_none port=clock
 #pragma HLS interface mode=ap_vld port=clear
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16 max_write_burst_length=16
+#pragma HLS interface mode=axis port=dram_in_ask
+#pragma HLS interface mode=axis port=dram_in_data
+#pragma HLS interface mode=axis port=dram_out_tell
+#pragma HLS interface mode=axis port=dram_out_put
+#pragma HLS interface mode=axis port=dram_out_done
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
 #pragma HLS interface mode=ap_vld port=stop
@@ -45,61 +49,66 @@ void xrun_control(uint64_t program, uint64_t weights, uint64_t requests, uint64_
   launch.cycle_limit = cycle_limit;
   launch.wires.flags = flags;
   launch.wires.clock = clock;
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_in_port = {dram_in_ask, dram_in_data};
+  hw::DramWritePort dram_out_port = {dram_out_tell, dram_out_put, dram_out_done};
   hw::StopSignal stop_wire = stop;
   hw::StopSignal ring_end_wire = ring_end;
-  hw::ControlEngine(launch, dram_port, start, judged, stop_wire, ring_end_wire, reports, marks);
+  hw::ControlEngine(launch, dram_in_port, dram_out_port, start, judged, stop_wire, ring_end_wire, reports, marks);
 }
 
-void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
+void xrun_fetch_load(hw::StartStream& start, hw::TokenStream& judged, hls::stream<hw::DramRun>& dram_ask, hls::stream<hw::DramAnswer>& dram_data, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=dram_ask
+#pragma HLS interface mode=axis port=dram_data
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_port = {dram_ask, dram_data};
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kLoad, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
+void xrun_fetch_conv(hw::StartStream& start, hw::TokenStream& judged, hls::stream<hw::DramRun>& dram_ask, hls::stream<hw::DramAnswer>& dram_data, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=dram_ask
+#pragma HLS interface mode=axis port=dram_data
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_port = {dram_ask, dram_data};
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kConv, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
+void xrun_fetch_vector(hw::StartStream& start, hw::TokenStream& judged, hls::stream<hw::DramRun>& dram_ask, hls::stream<hw::DramAnswer>& dram_data, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=dram_ask
+#pragma HLS interface mode=axis port=dram_data
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_port = {dram_ask, dram_data};
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kVector, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_fetch_save(hw::StartStream& start, hw::TokenStream& judged, hw::Beat* dram, hw::PacketStream& packets, volatile bool* stop) {
+void xrun_fetch_save(hw::StartStream& start, hw::TokenStream& judged, hls::stream<hw::DramRun>& dram_ask, hls::stream<hw::DramAnswer>& dram_data, hw::PacketStream& packets, volatile bool* stop) {
 #pragma HLS interface mode=axis port=start
 #pragma HLS interface mode=axis port=judged
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=256 max_read_burst_length=16
+#pragma HLS interface mode=axis port=dram_ask
+#pragma HLS interface mode=axis port=dram_data
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=ap_none port=stop
 #pragma HLS interface mode=ap_ctrl_hs port=return
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_port = {dram_ask, dram_data};
   hw::StopSignal stop_wire = stop;
   hw::FetchProcess(xrun::kSave, start, judged, dram_port, packets, stop_wire);
 }
 
-void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& acquire, hw::TokenStream& granted, volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& result, hw::RingPort& ring, hw::VectorPort& parameters) {
+void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], hw::RowStream& acquire, hw::TokenStream& granted, volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hls::stream<hw::DramRun>& dram_ask, hls::stream<hw::DramAnswer>& dram_data, hw::ActivationPort& result, hw::RingPort& ring, hw::VectorPort& parameters) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -109,7 +118,8 @@ void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS interface mode=ap_vld port=report
 #pragma HLS array_partition variable=report type=complete
 #pragma HLS interface mode=axis port=marks
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=4096 max_read_burst_length=16 num_read_outstanding=8
+#pragma HLS interface mode=axis port=dram_ask
+#pragma HLS interface mode=axis port=dram_data
 #pragma HLS interface mode=ap_memory port=result storage_type=ram_1p latency=10
 #pragma HLS array_partition variable=result type=complete dim=1
 #pragma HLS array_partition variable=result type=complete dim=2
@@ -120,7 +130,7 @@ void xrun_load(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS array_partition variable=parameters type=complete dim=1
 #pragma HLS interface mode=ap_ctrl_hs port=return
   hw::StopSignal stop_wire = stop;
-  hw::DramPort dram_port = dram;
+  hw::DramReadPort dram_port = {dram_ask, dram_data};
   hw::LoadEngine(packets, from, to, acquire, granted, stop_wire, report, marks, dram_port, result, ring, parameters);
 }
 
@@ -189,7 +199,7 @@ void xrun_vector(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngin
   hw::VectorEngine(packets, from, to, stop_wire, report, marks, read0, read1, read2, result, parameters, partial_read, partial_write);
 }
 
-void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hw::Beat* dram, hw::ActivationPort& source) {
+void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines], hw::TokenStream (&to)[xrun::kEngines], volatile bool* stop, hw::EngineReport& report, hw::TokenStream& marks, hls::stream<hw::DramRun>& dram_tell, hls::stream<hw::DramWrite>& dram_put, hls::stream<uint8_t>& dram_done, hw::ActivationPort& source) {
 #pragma HLS interface mode=axis port=packets
 #pragma HLS interface mode=axis port=from
 #pragma HLS interface mode=axis port=to
@@ -197,13 +207,15 @@ void xrun_save(hw::PacketStream& packets, hw::TokenStream (&from)[xrun::kEngines
 #pragma HLS interface mode=ap_vld port=report
 #pragma HLS array_partition variable=report type=complete
 #pragma HLS interface mode=axis port=marks
-#pragma HLS interface mode=m_axi port=dram bundle=dram offset=off depth=4096 max_read_burst_length=16 max_write_burst_length=16 num_write_outstanding=8
+#pragma HLS interface mode=axis port=dram_tell
+#pragma HLS interface mode=axis port=dram_put
+#pragma HLS interface mode=axis port=dram_done
 #pragma HLS interface mode=ap_memory port=source storage_type=ram_1p latency=10
 #pragma HLS array_partition variable=source type=complete dim=1
 #pragma HLS array_partition variable=source type=complete dim=2
 #pragma HLS interface mode=ap_ctrl_hs port=return
   hw::StopSignal stop_wire = stop;
-  hw::DramPort dram_port = dram;
+  hw::DramWritePort dram_port = {dram_tell, dram_put, dram_done};
   hw::SaveEngine(packets, from, to, stop_wire, report, marks, dram_port, source);
 }
 

@@ -176,21 +176,31 @@ void RunWindow(const Window& x, ActivationPort& read0, ActivationPort& read1, Ac
                ActivationPort& result, VectorPort& parameters, VectorPartialPort& partial_read,
                VectorPartialPort& partial_write) {
   uint32_t row = x.params;
-  Table table;
-  Counts counts_of;
+  Table table;  // written a row of CP entries a cycle, read by every lane of a line
+  HW_VITIS(array_partition variable = table.entry cyclic factor = kCP)
+  HW_VITIS(bind_storage variable = table.entry type = ram_1wnr impl = lutram)
+  Counts counts_of;  // written a row a cycle, four neighbouring bytes read
+  HW_VITIS(array_partition variable = counts_of.bytes cyclic factor = 4 * kCP)
   if (x.table) {
     LoadTable(parameters, row, table);
     row += kVectorTableRows;
   }
   if (x.per_count) LoadCounts(x, parameters, row, counts_of);
 
-  ReadSlot slots[3];
+  ReadSlot slots[3];  // a line written a cycle, a word read by each lane
+  HW_VITIS(array_partition variable = slots complete)
+  HW_VITIS(array_partition variable = slots.word complete dim = 1)
+  HW_VITIS(array_partition variable = slots.word cyclic factor = kLineWords dim = 2)
+  HW_VITIS(bind_storage variable = slots.word type = ram_1wnr impl = lutram)
   HW_UNROLL
   for (uint32_t s = 0; s < 3; ++s) {
     HW_VITIS(unroll)
     StartSlot(x, s, slots[s]);
   }
-  ParameterStage p;
+  ParameterStage p;  // a row written a cycle; of records all are read, of weights a word a pair of lanes
+  HW_VITIS(array_partition variable = p.set complete)
+  HW_VITIS(array_partition variable = p.set.records complete)
+  HW_VITIS(bind_storage variable = p.set.weights type = ram_1wnr impl = lutram)
   StartParameters(x, row, p);
   MultiplyStage multiply;
   StartMultiply(multiply);
@@ -330,6 +340,8 @@ void Element(const ::xrun::Elementwise& x, const Word& a, const Word& b, const T
 void RunElementwise(const ::xrun::Elementwise& x, ActivationPort& port_a, ActivationPort& port_b,
                     ActivationPort& result, VectorPort& parameters) {
   Table table;
+  HW_VITIS(array_partition variable = table.entry cyclic factor = kCP)
+  HW_VITIS(bind_storage variable = table.entry type = ram_1wnr impl = lutram)
   if (x.table != 0) LoadTable(parameters, x.params, table);
   const bool two = x.kind == kElementwiseAdd || x.kind == kElementwiseMul;
   OperandStage a, b;

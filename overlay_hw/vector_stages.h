@@ -290,8 +290,9 @@ struct BlockSums {
   uint32_t rows_inside, columns_inside[kVP];
 };
 
-/// The multipliers' way through a block. Where out_w is 1 the lanes share the taps of one pixel: a tap for each pair of
-/// lanes and cycle (a multiplication has one weight), joined by a tree at the end.
+/// The multipliers' way through a block. Where out_w is 1 the lanes share the taps of one pixel, those of a kernel row
+/// in a cycle, as many as there are lanes, or pairs of lanes for Depthwise (a pair's multiplication has one weight); a
+/// tree joins them at the end.
 struct MultiplyStage {
   BlockWalk walk;
   bool begun;  ///< with the walk's block
@@ -299,8 +300,7 @@ struct MultiplyStage {
   uint32_t segment_end;  ///< first kernel column after the segment; 0: no segment begun
   Segment segment;
   uint32_t slot, half;
-  uint32_t counted;  ///< shared taps not yet counted as a step
-  uint32_t join;     ///< steps of the tree that are done
+  uint32_t join;  ///< steps of the tree that are done
   bool joins;
   BlockSums sums;
 };
@@ -321,13 +321,14 @@ inline void BeginBlock(const Window& x, MultiplyStage& m) {
     }
   }
   m.sums.rows_inside = 0;
-  m.kh = m.kw = m.tap = m.segment_end = m.slot = m.counted = m.join = 0;
+  m.kh = m.kw = m.tap = m.segment_end = m.slot = m.join = 0;
   m.joins = false;
   m.begun = true;
   HW_COUNT(counts.Unit(0, m.walk.block));
 }
 
-/// One cycle's taps: kernel column m.kw of all lanes, or up to a tap a pair where they share them. Returns how many.
+/// One cycle's taps: kernel column m.kw of all lanes, or several columns of one pixel where they share them. Returns
+/// how many.
 inline uint32_t MultiplyTaps(const Window& x, VectorPort& parameters, const ParameterStage& p, const ReadSlot& slot,
                              MultiplyStage& m) {
   const bool shared = x.out_w == 1;
@@ -335,7 +336,8 @@ inline uint32_t MultiplyTaps(const Window& x, VectorPort& parameters, const Para
   const uint32_t left = m.segment_end - m.kw;
   // Weights past those kept come from the memory, one a cycle.
   const bool in_place = x.kind == kDepthwise && m.tap + kPairs > kTapRows;
-  const uint32_t taps = !shared || in_place ? 1 : left < kPairs ? left : kPairs;
+  const uint32_t most = x.kind == kDepthwise ? kPairs : kVP;
+  const uint32_t taps = !shared || in_place ? 1 : left < most ? left : most;
   Word fill, read;
   HW_UNROLL
   for (uint32_t c = 0; c < kCP; ++c) {
@@ -352,8 +354,10 @@ inline uint32_t MultiplyTaps(const Window& x, VectorPort& parameters, const Para
     HW_UNROLL
     for (uint32_t i = 0; i < 2; ++i) {
       HW_VITIS(unroll)
-      const uint32_t v = shared ? 0 : lane + i, kw = m.kw + (shared ? pair : 0);
-      active[i] = shared ? i == 0 && pair < taps : lane + i < kVP && v < count;
+      // Shared, a tap is a lane's own, or a pair's.
+      const uint32_t own = x.kind == kDepthwise ? pair : lane + i;
+      const uint32_t v = shared ? 0 : lane + i, kw = m.kw + (shared ? own : 0);
+      active[i] = shared ? own < taps && (i == 0 || x.kind != kDepthwise) : lane + i < kVP && v < count;
       const int32_t ix = static_cast<int32_t>((m.walk.ox + v) * x.stride_w + kw * x.dilation_w) - x.pad_left;
       const bool column = active[i] && ix >= 0 && ix < static_cast<int32_t>(x.in_w);
       if (column && m.kh == 0) ++m.sums.columns_inside[v];
@@ -404,16 +408,7 @@ inline bool StepMultiply(const Window& x, VectorPort& parameters, const Paramete
   m.kw += taps;
   m.tap += taps;
   const bool last = m.kh + 1 == x.kernel_h && m.kw == x.kernel_w;
-  if (x.out_w != 1) {
-    HW_ITERATION(0);
-  } else {  // a step of the formula: VP taps
-    m.counted += taps;
-    if (m.counted >= kVP || last) {
-      HW_ITERATION(0);
-      m.counted = m.counted >= kVP ? m.counted - kVP : 0;
-      if (last && m.counted != 0) HW_ITERATION(0);
-    }
-  }
+  HW_ITERATION(0);
   if (m.kw != m.segment_end) return false;
   m.segment_end = 0;
   if (m.segment.inside) {

@@ -42,7 +42,8 @@ class ConfigBench : public csim::Bench {
         vector_partial_read_(m_->vector_partial),
         vector_partial_write_(m_->vector_partial) {
     for (uint32_t i = 0; i < kDramPorts; ++i) masters_[i].Join(dram, i, kDramPorts, kDramBurstBytes);
-    router_.Join(masters_, kDramBurstBytes);
+    reader_.Join(masters_, kDramBurstBytes, kBusBytes, kDramOutstanding);
+    writer_.Join(masters_, kDramBurstBytes, kBusBytes, kDramOutstanding);
   }
 
   const char* name() const override { return kConfig.name; }
@@ -132,12 +133,13 @@ class ConfigBench : public csim::Bench {
     csim::LoopCounts& counts = csim::Counts();
     counts.Reset();
     counts.iteration += 1;  // whatever came before is not of this cycle
-    const uint64_t before = counts.iteration;
+    const uint64_t before = counts.iteration, beats = dram.beats_read + dram.beats_written;
     Begin(result);
-    DramPort port = &router_;
+    DramReadPort read = &reader_;
+    DramWritePort write = &writer_;
     switch (engine) {
       case kLoad:
-        result.trap = ExecuteLoad(word, registers, port, load_result_, ring_write_, vector_memory_write_);
+        result.trap = ExecuteLoad(word, registers, read, load_result_, ring_write_, vector_memory_write_);
         break;
       case kConv:
         result.trap =
@@ -148,21 +150,28 @@ class ConfigBench : public csim::Bench {
                                     vector_memory_read_, vector_partial_read_, vector_partial_write_);
         break;
       default:
-        result.trap = ExecuteSave(word, registers, port, save_source_);
+        result.trap = ExecuteSave(word, registers, write, save_source_);
         break;
     }
     result.cycles = counts.cycles;
     result.iterations = counts.iteration - before;
     result.overhang = counts.overhang;
+    result.beats = dram.beats_read + dram.beats_written - beats;
     Finish(result);
     return result;
+  }
+
+  void SetPace(const csim::DramPace& pace) override {
+    reader_.set_pace(pace);
+    writer_.set_pace(pace);
   }
 
   void Launch(const csim::BenchLaunch& launch) override {
     const LaunchArguments arguments = {launch.program, launch.weights, launch.requests, launch.status,
                                        launch.request_count};
-    DramPort port = &router_;
-    RunSequential(arguments, port, conv_source_, conv_result_, conv_residual_, vector_read0_, vector_read1_,
+    DramReadPort read = &reader_;
+    DramWritePort write = &writer_;
+    RunSequential(arguments, read, write, conv_source_, conv_result_, conv_residual_, vector_read0_, vector_read1_,
                   vector_read2_, vector_result_, load_result_, save_source_, ring_read_, ring_write_, partial_read_,
                   partial_write_, vector_memory_read_, vector_memory_write_, vector_partial_read_,
                   vector_partial_write_);
@@ -213,7 +222,8 @@ class ConfigBench : public csim::Bench {
   VectorPort vector_memory_read_, vector_memory_write_;
   VectorPartialPort vector_partial_read_, vector_partial_write_;
   std::array<csim::DramMaster, kDramPorts> masters_;
-  csim::DramRouter router_;
+  csim::DramReader reader_;
+  csim::DramWriter writer_;
 };
 
 }  // namespace

@@ -55,6 +55,7 @@ struct BenchResult {
   uint64_t iterations = 0;  ///< of all loops, as the source has them: Conv's cycles
   uint64_t overhang = 0;    ///< LoopCounts
   uint64_t violations = 0;  ///< accesses a memory port cannot do
+  uint64_t beats = 0;       ///< read from and written to DRAM, of the engines' width
   std::vector<PortAccess> accesses[kBenchPorts];
 };
 
@@ -74,6 +75,8 @@ class Bench {
   virtual Trap Judge(Engine engine, const uint64_t* word) = 0;
   /// Checks and, if there is no trap, executes. Registers: address and limit of each.
   virtual BenchResult Execute(Engine engine, const uint64_t* word, const uint64_t* address, const uint64_t* limit) = 0;
+  /// How long DRAM takes from now on.
+  virtual void SetPace(const DramPace& pace) = 0;
   /// The sequential top (sequential.h); the status page is written to DRAM.
   virtual void Launch(const BenchLaunch& launch) = 0;
 

@@ -92,6 +92,7 @@ class ThreadedMachine final : public csim::Machine {
     flags_ = input.flags;
     clock_ = input.cycles;
     wiring_->gmem.Clear();
+    wiring_->VisitRouters([](const char*, auto& router) { router.Clear(); });
     for (csim::DramMaster& master : wiring_->gmem_master) master.Clear();
     for (size_t i = 0; i < input.region_count; ++i) {
       wiring_->gmem.AddRegion(input.regions[i].address, input.regions[i].data, input.regions[i].bytes);
@@ -108,7 +109,7 @@ class ThreadedMachine final : public csim::Machine {
     for (uint32_t e = 0; e < kEngines; ++e) {
       if (input.instructions[e] == ~uint64_t{0}) continue;
       const uint64_t entry = input.program + launch::kImageStreams + launch::kImageStreamBytes * e;
-      DramPort dram = &wiring_->control_dram;
+      DramReadPort dram = &wiring_->control_dram_in;
       ByteReader reader;
       const uint64_t prologue = ReadUint32(dram, reader, entry + launch::kStreamPrologue);
       const uint64_t body = ReadUint32(dram, reader, entry + launch::kStreamBody);
@@ -245,6 +246,10 @@ class ThreadedMachine final : public csim::Machine {
       result.fault =
           "DRAM port " + std::to_string(i) + " got beats of another port, " + std::to_string(master.strays) + " times";
     }
+    wiring_->VisitRouters([&](const char* name, const auto& router) {
+      if (router.under_way() == 0 || !result.fault.empty()) return;
+      result.fault = std::string("the launch ended with DRAM transfers of ") + name + " under way";
+    });
   }
 
   const std::unique_ptr<Wiring> wiring_ = std::make_unique<Wiring>();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Both lints over the overlay: lint.sh [CONFIG]. Exit code 0 clean, 1 findings, 77 clang-16 or opt-16 is missing.
+# The lints over the overlay: lint.sh [CONFIG]. Exit code 0 clean, 1 findings, 77 clang-16 or opt-16 is missing.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 config=${1:-B512}
@@ -20,9 +20,12 @@ run python3 overlay_hw/lint/pragma_lint.py $engines overlay_hw/tops.cpp -- $flag
 run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_control overlay_hw/tops.cpp -- $flags
 # The open tool's top: its other form is no branch for Vitis, but how its interface pragmas are written is judged in all.
 # shellcheck disable=SC2086
-run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_overlay_sequential overlay_hw/sequential_top.cpp -- $flags
-for file in control conv fetch load save sequential vector; do
+run python3 overlay_hw/lint/pragma_lint.py --kind control --top xrun_overlay_sequential overlay_hw/sequential_top.cpp -- $flags -DXRUN_HW_SEQUENTIAL
+# shellcheck disable=SC2086
+run python3 overlay_hw/lint/pragma_lint.py overlay_hw/sequential.cpp -- $flags -DXRUN_HW_SEQUENTIAL
+for file in control conv fetch load save vector; do
   # shellcheck disable=SC2086
   run python3 overlay_hw/lint/pragma_lint.py overlay_hw/$file.cpp -- $flags
 done
+run python3 overlay_hw/lint/pipeline_lint.py --table overlay_hw/README.md overlay_hw/*.h overlay_hw/*.cpp
 exit $worst

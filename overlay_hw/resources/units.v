@@ -100,3 +100,55 @@ module operand_pair(input clk, input signed [7:0] a, input signed [7:0] b, input
     db <= b - zb;
   end
 endmodule
+
+// runs.h, ReadAhead: a beat of 32 bytes goes behind the bytes that are there, turned to its place; up to GIVE bytes leave at
+// the front, in units of UNIT bytes.
+module window #(
+    parameter GIVE = 32,
+    parameter UNIT = 16
+) (
+    input wire clk,
+    input wire [255:0] beat,
+    input wire take,
+    input wire [4:0] lo,
+    input wire [5:0] count,
+    input wire [5:0] release_units,
+    output reg [8*(GIVE+32)-1:0] bytes,
+    output reg [6:0] fill
+);
+  localparam STEPS = GIVE / UNIT;
+  integer i, n;
+  reg [8*(GIVE+32)-1:0] left, next;
+  reg [6:0] rest;
+  reg [4:0] turn;
+  reg [255:0] turned;
+  always @* begin
+    left = bytes;
+    if (UNIT == 1) begin
+      for (n = 1; n <= GIVE; n = n * 2) if ((release_units & n) != 0) left = left >> (8 * n);
+    end else begin
+      for (n = 1; n <= STEPS; n = n + 1) if (release_units == n) left = bytes >> (8 * UNIT * n);
+    end
+    rest = fill - release_units * UNIT;
+    turn = rest[4:0] - lo;
+    turned = beat;
+    for (n = 1; n < 32; n = n * 2) if ((turn & n) != 0) turned = {turned, turned} >> (256 - 8 * n);
+    next = left;
+    for (i = 0; i < GIVE + 32; i = i + 1)
+      if (take && i >= rest && i < rest + count) next[8*i+:8] = turned[8*(i%32)+:8];
+  end
+  always @(posedge clk) begin
+    bytes <= next;
+    fill <= take ? rest + count : rest;
+  end
+endmodule
+module window_load (input wire clk, input wire [255:0] beat, input wire take, input wire [4:0] lo, input wire [5:0] count,
+                    input wire [5:0] release_units, output wire [511:0] bytes, output wire [6:0] fill);
+  window #(.GIVE(32), .UNIT(16)) w (.clk(clk), .beat(beat), .take(take), .lo(lo), .count(count),
+                                    .release_units(release_units), .bytes(bytes), .fill(fill));
+endmodule
+module window_part (input wire clk, input wire [255:0] beat, input wire take, input wire [4:0] lo, input wire [5:0] count,
+                    input wire [5:0] release_units, output wire [383:0] bytes, output wire [6:0] fill);
+  window #(.GIVE(16), .UNIT(1)) w (.clk(clk), .beat(beat), .take(take), .lo(lo), .count(count),
+                                   .release_units(release_units), .bytes(bytes), .fill(fill));
+endmodule

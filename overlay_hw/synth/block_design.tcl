@@ -172,21 +172,29 @@ proc xrun_dram {name ports count} {
   }
 }
 
-# Number `index` of the processes that use DRAM: a router to all ports, or none where there is one port only.
-proc xrun_master {name ports bytes index process argument bursts} {
-  set from $process/m_axi_$argument
-  set to [format S%02d_AXI $index]
-  if {[xrun_value $ports] == 1} {
-    connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins axi_${name}0/$to]
-    return
-  }
-  set route route_$process
-  xrun_module xrun_router $route WIDTH [expr {8 * [xrun_value kBusBytes]}] BURST [xrun_value $bytes] \
-    BURSTS [xrun_value $bursts]
+# Number `index` of the readers and writers: a process's streams on one side, all ports of the DRAM on the other.
+proc xrun_router {name ports bytes index process argument direction bursts} {
+  set module [expr {$direction eq "read" ? "xrun_reader" : "xrun_writer"}]
+  set route route_${process}_$argument
+  xrun_module $module $route WIDTH [expr {8 * [xrun_value kBusBytes]}] BURST [xrun_value $bytes] \
+    BURSTS [xrun_value $bursts] PORTS [xrun_value $ports] RUNS [xrun_value kRunsAhead]
   connect_bd_net [get_bd_ports ap_rst_n] [get_bd_pins $route/reset_n]
-  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $route/s_axi]
+  # Both directions of a stream are named from the process's side.
+  foreach {stream way} [expr {$direction eq "read" ? {ask out data in} : {tell out put out done in}}] {
+    set from $process/${argument}_$stream
+    if {$way eq "out"} {
+      xrun_net ${from}_TDATA $route/s_${stream}_tdata
+      xrun_net ${from}_TVALID $route/s_${stream}_tvalid
+      xrun_net $route/s_${stream}_tready ${from}_TREADY
+    } else {
+      xrun_net $route/m_${stream}_tdata ${from}_TDATA
+      xrun_net $route/m_${stream}_tvalid ${from}_TVALID
+      xrun_net ${from}_TREADY $route/m_${stream}_tready
+    }
+  }
   for {set port 0} {$port < [xrun_value $ports]} {incr port} {
-    connect_bd_intf_net [get_bd_intf_pins $route/m${port}_axi] [get_bd_intf_pins axi_$name$port/$to]
+    connect_bd_intf_net [get_bd_intf_pins $route/m${port}_axi] \
+      [get_bd_intf_pins axi_$name$port/[format S%02d_AXI $index]]
   }
 }
 

@@ -37,6 +37,8 @@ BOARDS = {
                 memory=("HBM[0:1]", "HBM[0:1]"), ultra=("activation",)),
 }
 KERNEL = "xrun_overlay"
+# Arrays of fewer elements are registers: windows, lines, queues between stages. The others have pragmas of their own.
+REGISTERS = 128
 SOURCES = ("tops.cpp", "control.cpp", "conv.cpp", "fetch.cpp", "load.cpp", "save.cpp", "vector.cpp")
 FIELDS = ("pixels", "channels", "activation_rows", "weight_rows", "partial_entries", "vector_rows",
           "vector_partial_entries", "requant_lanes", "vector_pixels", "clock_mhz", "dram_ports", "dram_port_bytes",
@@ -59,6 +61,7 @@ def constants(config):
     part = next(n for n in range(min(8, config["channels"]), 0, -1) if config["channels"] % n == 0)
     engines = (ROOT / "overlay_hw" / "engines.h").read_text(encoding="utf-8")
     control = (ROOT / "overlay_hw" / "control.h").read_text(encoding="utf-8")
+    dram = (ROOT / "overlay_hw" / "dram.h").read_text(encoding="utf-8")
     isa = (ROOT / "isa" / "isa.h").read_text(encoding="utf-8")
     values = dict(kBanks=banks, kParts=config["channels"] // part, kPartBits=8 * part, kPP=config["pixels"],
                   kCP=config["channels"], kActivationRows=config["activation_rows"], kWeightRows=config["weight_rows"],
@@ -67,7 +70,7 @@ def constants(config):
                   kDramBurstBytes=config["dram_burst_bytes"], kDramOutstanding=config["dram_outstanding"],
                   kBusBytes=config["dram_ports"] * config["dram_port_bytes"])
     for name, text in (("kPacketDepth", engines), ("kRowDepth", engines), ("kMarkDepth", engines),
-                       ("kStartDepth", control), ("kAccumulatorBits", control), ("kTokenLimit", isa)):
+                       ("kStartDepth", control), ("kAccumulatorBits", control), ("kTokenLimit", isa), ("kRunsAhead", dram)):
         values[name] = int(re.search(rf"\b{name} = (\d+)", text).group(1))
     fields = re.search(r"enum ReportField[^{]*\{(.*?)\}", engines, re.S).group(1)
     values["kReportFields"] = len(re.findall(r"^\s*kReport(?!Fields)\w+", fields, re.M))
@@ -115,13 +118,15 @@ def hls_files(top, arch, board, config):
     flags = f"-std=c++14 -I{ROOT} -DXRUN_HW_CONFIG={arch}"
     cfg = [f"part={board['part']}", "", "[hls]", "flow_target=vivado", "package.output.format=ip_catalog",
            "package.ip.vendor=xrun", "package.ip.library=overlay", f"package.ip.name={top}", "package.ip.version=1.0",
-           f"syn.top={top}", f"clock={config['clock_mhz']}MHz"]
+           f"syn.top={top}", f"clock={config['clock_mhz']}MHz",
+           f"syn.array_partition.complete_threshold={REGISTERS}"]
     cfg += [f"syn.file={source / name}" for name in SOURCES]
     cfg += [f"syn.cflags={flags}", ""]
     tcl = [f"open_project -reset hls_{top}", f"set_top {top}"]
     tcl += [f"add_files {source / name} -cflags {{{flags}}}" for name in SOURCES]
     tcl += ["open_solution -reset solution -flow_target vivado", f"set_part {board['part']}",
-            f"create_clock -period {1000 / config['clock_mhz']:.3f} -name default", "csynth_design",
+            f"create_clock -period {1000 / config['clock_mhz']:.3f} -name default",
+            f"config_array_partition -complete_threshold {REGISTERS}", "csynth_design",
             f"export_design -format ip_catalog -vendor xrun -library overlay -ipname {top} -version 1.0"
             f" -output ip/{top}.zip", "exit", ""]
     return "\n".join(cfg), "\n".join(tcl)

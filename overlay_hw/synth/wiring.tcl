@@ -76,11 +76,12 @@ xrun_client vector partial_read vector_partial A {} read
 xrun_client vector partial_write vector_partial B {} write
 xrun_client save source activation B {7} read
 
-xrun_dram gmem kDramPorts 7
-xrun_master gmem kDramPorts kDramBurstBytes 0 control dram 1
-xrun_master gmem kDramPorts kDramBurstBytes 1 fetch_load dram 2
-xrun_master gmem kDramPorts kDramBurstBytes 2 fetch_conv dram 2
-xrun_master gmem kDramPorts kDramBurstBytes 3 fetch_vector dram 2
-xrun_master gmem kDramPorts kDramBurstBytes 4 fetch_save dram 2
-xrun_master gmem kDramPorts kDramBurstBytes 5 load dram kDramOutstanding
-xrun_master gmem kDramPorts kDramBurstBytes 6 save dram 1
+xrun_dram gmem kDramPorts 8
+xrun_router gmem kDramPorts kDramBurstBytes 0 control dram_in read 1
+xrun_router gmem kDramPorts kDramBurstBytes 1 control dram_out write 2
+xrun_router gmem kDramPorts kDramBurstBytes 2 fetch_load dram read 2
+xrun_router gmem kDramPorts kDramBurstBytes 3 fetch_conv dram read 2
+xrun_router gmem kDramPorts kDramBurstBytes 4 fetch_vector dram read 2
+xrun_router gmem kDramPorts kDramBurstBytes 5 fetch_save dram read 2
+xrun_router gmem kDramPorts kDramBurstBytes 6 load dram read kDramOutstanding
+xrun_router gmem kDramPorts kDramBurstBytes 7 save dram write 2

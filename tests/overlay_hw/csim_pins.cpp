@@ -1,6 +1,6 @@
 // Prints how C-sim is wired, as it is: both ends of every FIFO found by the queue they share, every memory port by the
-// memory it points at, every router by the DRAM ports it points at. packaging_test.py compares that with the block
-// design.
+// memory it points at, every reader and writer of DRAM by the ports it points at. packaging_test.py compares that with
+// the block design.
 
 #include <array>
 #include <cstdio>
@@ -30,10 +30,10 @@ struct Printer {
   }
   template <size_t kPorts>
   void Dram(const char* pin, const csim::DramRouter& router, const char* name,
-            const std::array<csim::DramMaster, kPorts>& masters) {
+            const std::array<csim::DramMaster, kPorts>& masters, const char* direction) {
     for (uint32_t port = 0; port < router.ports(); ++port) {
       for (size_t i = 0; i < kPorts; ++i) {
-        if (router.master(port) == &masters[i]) std::printf("dram %s %u %s%zu\n", pin, port, name, i);
+        if (router.master(port) == &masters[i]) std::printf("dram %s %u %s%zu %s\n", pin, port, name, i, direction);
       }
     }
   }

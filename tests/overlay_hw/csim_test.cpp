@@ -62,20 +62,82 @@ TEST(DramRouter, SendsBurstsToTheirPortsAndStraysAreFound) {
   memory.AddRegion(0x10000, bytes.data(), bytes.size());
   std::array<hw::csim::DramMaster, 2> masters;
   for (uint32_t i = 0; i < 2; ++i) masters[i].Join(memory, i, 2, 256);
-  hw::csim::DramRouter router, wrong;
-  router.Join(masters, 256);
-  wrong.Join(masters, 512);
+  hw::csim::DramWriter writer, wrong;
+  writer.Join(masters, 256, 16, 2);
+  wrong.Join(masters, 512, 16, 2);
   const uint64_t ones[2] = {~uint64_t{0}, ~uint64_t{0}};
-  for (uint64_t at = 0; at < 3 * 256; at += 16) router.Write(0x10000 + at, 16, ones);
+  bool all[16], error = true;
+  std::fill(std::begin(all), std::end(all), true);
+  EXPECT_FALSE(writer.Put(0, ones, all)) << "nothing was announced";
+  ASSERT_TRUE(writer.Tell(0x10000, 3 * 16, 4));
+  for (int beat = 0; beat < 3 * 16; ++beat) {
+    EXPECT_FALSE(writer.Response(0, error));
+    ASSERT_TRUE(writer.Put(0, ones, all));
+  }
+  EXPECT_TRUE(writer.Response(0, error));
+  EXPECT_FALSE(error);
+  EXPECT_EQ(writer.under_way(), 0U);
   EXPECT_EQ(masters[0].beats, 32U);
   EXPECT_EQ(masters[1].beats, 16U);
   EXPECT_EQ(std::count(bytes.begin(), bytes.end(), 0xFF), 3 * 256);
   EXPECT_EQ(masters[0].strays + masters[1].strays, 0U);
-  wrong.Write(0x10000 + 256, 16, ones);
+  ASSERT_TRUE(wrong.Tell(0x10000 + 256, 1, 4));
+  ASSERT_TRUE(wrong.Put(0, ones, all));
   EXPECT_EQ(masters[0].strays, 1U);
-  uint64_t words[2];
-  router.Read(0x10000 + 256 - 8, 16, words);  // across the boundary
-  EXPECT_EQ(masters[0].strays, 2U);
+}
+
+TEST(DramRouter, WritesEnabledBytesAndTellsOfAddressesWithoutMemory) {
+  std::vector<uint8_t> bytes(256);
+  hw::csim::Dram memory;
+  memory.AddRegion(0x10000, bytes.data(), bytes.size());
+  std::array<hw::csim::DramMaster, 1> masters;
+  masters[0].Join(memory, 0, 1, 256);
+  hw::csim::DramWriter writer;
+  hw::csim::DramReader reader;
+  writer.Join(masters, 256, 8, 2);
+  reader.Join(masters, 256, 8, 1);
+  const uint64_t ones = ~uint64_t{0};
+  const bool some[8] = {false, false, true, true, false, false, false, true};
+  ASSERT_TRUE(writer.Tell(0x10008, 1, 4) && writer.Put(0, &ones, some));
+  uint64_t word = 0;
+  bool error = false;
+  EXPECT_FALSE(reader.Take(0, &word, error)) << "nothing was asked for";
+  ASSERT_TRUE(reader.Ask(0, 0x10008, 1, 4));
+  ASSERT_TRUE(reader.Take(0, &word, error));
+  EXPECT_EQ(word, 0xFF000000FFFF0000U);
+  EXPECT_FALSE(error);
+  ASSERT_TRUE(reader.Ask(0, 0x900000, 1, 4));
+  EXPECT_EQ(reader.under_way(), 1U);
+  ASSERT_TRUE(reader.Take(0, &word, error));
+  EXPECT_TRUE(error);
+  ASSERT_TRUE(writer.Response(0, error));
+  EXPECT_FALSE(error);
+  ASSERT_TRUE(writer.Tell(0x900000, 1, 4) && writer.Put(0, &ones, some));
+  ASSERT_TRUE(writer.Response(0, error));
+  EXPECT_TRUE(error);
+}
+
+TEST(DramRouter, RunsAskedForAheadPayOneLatency) {
+  std::vector<uint8_t> bytes(4096);
+  hw::csim::Dram memory;
+  memory.AddRegion(0x10000, bytes.data(), bytes.size());
+  std::array<hw::csim::DramMaster, 1> masters;
+  masters[0].Join(memory, 0, 1, 256);
+  hw::csim::DramReader reader;
+  reader.Join(masters, 256, 16, 2);  // room for two bursts of 16 beats
+  reader.set_pace({80, 1});
+  uint64_t words[2], now = 0;
+  bool error = false;
+  uint32_t asked = 0, taken = 0;
+  while (taken < 64) {
+    if (asked < 16 && reader.Ask(now, 0x10000 + 64 * asked, 4, 4)) ++asked;
+    if (reader.Take(now, words, error)) ++taken;
+    ++now;
+    ASSERT_LT(now, 1000U);
+  }
+  // 32 beats of room, 80 cycles each time it was used up: two latencies and a little, not sixteen.
+  EXPECT_GT(now, 80U + 64U);
+  EXPECT_LT(now, 2 * (80U + 32U) + 20U);
 }
 
 TEST_P(CsimTest, IdentifiesItselfAsTheSimulator) {

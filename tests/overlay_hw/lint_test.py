@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The lints judge every sample as its first line says: `// expect: RULE`, or nothing at all for good ones.
 
-    lint_test.py --lint overlay_hw/lint --kind synth|pragma
+    lint_test.py --lint overlay_hw/lint --kind synth|pragma|pipeline
 
 A bad sample must be refused with its rule; a good one must pass. Exit code 77 when the lint says its tools are missing.
 """
@@ -17,7 +17,7 @@ import sys
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", type=pathlib.Path, required=True)
-    parser.add_argument("--kind", choices=["synth", "pragma"], required=True)
+    parser.add_argument("--kind", choices=["synth", "pragma", "pipeline"], required=True)
     options = parser.parse_args()
     lint = options.lint / f"{options.kind}_lint.py"
     samples = sorted((options.lint / f"bad_{options.kind}").glob("*.cpp"))
@@ -28,7 +28,9 @@ def main():
     rules = set(importlib.import_module(lint.stem).RULES)
     covered, wrong = set(), 0
     for sample in samples + good:
-        done = subprocess.run([sys.executable, str(lint), "--top", "top", str(sample)], capture_output=True, text=True,
+        table = sample.with_suffix(".md")
+        arguments = ["--top", "top"] if options.kind != "pipeline" else ["--table", str(table)] if table.exists() else []
+        done = subprocess.run([sys.executable, str(lint), *arguments, str(sample)], capture_output=True, text=True,
                               check=False)
         if done.returncode == 77:
             print(done.stderr.strip())

@@ -211,19 +211,13 @@ std::string Lockstep::CompareIterations(const Instruction& instruction, const hw
   // The formula has all stages of a pixel group or block side by side; the source has them one behind the other, beside
   // those of the next ones. So once in an instruction they count one by one, and some cycles pass from end to end. More
   // than that: queues between stages are short, so that a window's reads and writes do not always make up for each
-  // other, a group's parameters come when the results of the group before the last are out, and taps that lanes share
-  // go to half of them.
+  // other, and a group's parameters come when the results of the group before the last are out.
   uint64_t most = 0;
   if (std::holds_alternative<Conv>(instruction)) most = result.cycles + (config_.pixels + 1) / 2 + 6;
   const auto window = [&](const auto& x) {
     most = result.cycles + result.cycles / 10 + 12 + 4 * x.groups;
-    if (x.out_w == 1) {
-      const uint64_t pairs = (config_.vector_pixels + 1) / 2;
-      most += uint64_t{x.groups} * x.out_h * x.kernel_h * ((x.kernel_w + pairs - 1) / pairs);
-    } else {
-      iterations_ += result.iterations;
-      cycles_ += result.cycles;
-    }
+    iterations_ += result.iterations;
+    cycles_ += result.cycles;
   };
   if (const auto* x = std::get_if<Depthwise>(&instruction)) window(*x);
   if (const auto* x = std::get_if<Pool>(&instruction)) window(*x);
@@ -266,7 +260,8 @@ std::string Lockstep::Run(const Instruction& instruction) {
     writes = a.write;
     if (end > limit[a.base]) end = UINT64_MAX;
   }
-  const hw::csim::BenchResult result = bench_->Execute(engine, word->data(), address, limit);
+  last_ = bench_->Execute(engine, word->data(), address, limit);
+  const hw::csim::BenchResult& result = last_;
   if (end != 0) {
     const auto base = static_cast<uint32_t>(std::visit(
         [](const auto& x) -> uint32_t {

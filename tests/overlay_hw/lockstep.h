@@ -30,9 +30,12 @@ class Lockstep {
     RandomInstruction random(seed, config_);
     return random.Draw<T>();
   }
-  /// Of all Conv instructions and windows so far, but windows whose lanes share taps: iterations of the source's loops
-  /// over the formula's cycles without fill and drain.
+  /// Of all Conv instructions and windows so far: iterations of the source's loops over the formula's cycles without fill
+  /// and drain.
   double slowdown() const { return static_cast<double>(iterations_) / static_cast<double>(cycles_); }
+
+  /// What the last instruction did.
+  const hw::csim::BenchResult& last() const { return last_; }
 
   const HardwareConfig& config() const { return config_; }
   hw::csim::Bench& bench() { return *bench_; }
@@ -52,6 +55,7 @@ class Lockstep {
   simulator::MachineState state_;
   hw::csim::Contents contents_, expected_;
   std::vector<uint8_t> dram_, dram_reference_;
+  hw::csim::BenchResult last_;
   bool check_cycles_ = true;
   uint64_t iterations_ = 0, cycles_ = 0;
   uint64_t port_accesses_[hw::csim::kBenchPorts] = {};

@@ -6,7 +6,7 @@ set cells {}
 foreach command {create_project update_ip_catalog create_bd_design create_bd_port make_wrapper update_compile_order
     ipx::package_project ipx::associate_bus_interfaces ipx::update_checksums ipx::save_core assign_bd_address
     validate_bd_design save_bd_design open_project add_files open_solution set_part create_clock csynth_design
-    export_design set_top} {
+    export_design set_top config_array_partition} {
   namespace eval [namespace qualifiers ::$command] {}
   proc ::$command {args} "puts \"did $command \$args\""
 }

@@ -10,7 +10,7 @@
 namespace xrun::test {
 namespace {
 
-constexpr int kMutations = 38;
+constexpr int kMutations = 40;
 
 template <typename T>
 std::string FirstDifference(Lockstep& lockstep, uint64_t first_seed, int count) {

@@ -45,6 +45,7 @@ def check_descriptions(root, folder):
             ("stream rows_released", "stream rows_freed", "no FIFO is called"),
             ("report     wire    report_load write", "report     wires", "cannot be read"),
             ("dram    gmem bursts=2", "dram    hbm bursts=2", "no DRAM is called"),
+            ("dram    gmem bursts=2 read", "dram    gmem bursts=2", "cannot be read"),
             ("dram    gmem bursts=2", "dram    gmem", "cannot be read")):
         assert good.count(old) >= 1, f"wiring.def has no '{old}'"
         path = folder / "wrong.def"
@@ -107,27 +108,29 @@ def follow(lines, tops):
             sinks[words[2]] += 1
     for sink, count in sinks.items():
         assert count == 1, f"{sink} has {count} drivers"
-    masters, routed = {}, set()
-    for a, b in pairs:  # process -> its router -> the kernel's ports, or straight to the only one
-        if b.endswith("/s_axi"):
-            masters[b.partition("/")[0]] = a.replace("/m_axi_", "/")
+    routers, routed = collections.defaultdict(set), set()
+    for a, b in pairs:  # a process's stream, its reader or writer, the kernel's ports
+        for near, far in ((a, b), (b, a)):
+            cell, _, pin = far.partition("/")
+            match = re.fullmatch(r"[sm]_(ask|data|tell|put|done)_t(data|valid|ready)", pin)
+            if cells.get(cell) in ("xrun_reader", "xrun_writer") and match:
+                routers[cell].add(re.sub(rf"_{match.group(1)}_T(DATA|VALID|READY)$", "", near))
+                assert near.endswith(f"_{match.group(1)}_T{match.group(2).upper()}"), (near, far)
     for a, b in pairs:
         match = re.fullmatch(r"axi_([a-z]+\d)/S(\d\d)_AXI", b)
         if not match:
             continue
         cell, _, pin = a.partition("/")
         assert f"axi_{match.group(1)}" in cells and cells[f"axi_{match.group(1)}"].endswith("smartconnect:1.0")
-        if cell in masters:
-            assert cells[cell] == "xrun_router", cell
-            routed.add(("dram", masters[cell], re.fullmatch(r"m(\d)_axi", pin).group(1), match.group(1)))
-        else:
-            routed.add(("dram", a.replace("/m_axi_", "/"), "0", match.group(1)))
+        kind, (process,) = cells[cell], routers[cell]
+        routed.add(("dram", process, re.fullmatch(r"m(\d)_axi", pin).group(1), match.group(1),
+                    {"xrun_reader": "read", "xrun_writer": "write"}[kind]))
     fifos, memories, holds = collections.defaultdict(dict), set(), collections.defaultdict(lambda: ([], []))
     for a, b in pairs:
         for pin in (a, b):
             cell, _, name = pin.partition("/")
             top = cells.get(cell, "")
-            if not top.startswith("xrun:overlay:") or name.startswith(("ap_", "m_axi_", "s_axi_", "interrupt")):
+            if not top.startswith("xrun:overlay:") or name.startswith(("ap_", "s_axi_", "interrupt")):
                 continue
             parameter = re.sub(r"(_\d+)*(_(address|ce|we|d|q)0|_T(DATA|VALID|READY)|_ap_vld)?$", "", name)
             ip = top.split(":")[2]

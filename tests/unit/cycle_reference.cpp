@@ -209,14 +209,20 @@ template <typename Window>
 uint64_t GroupCycles(const Window& x, const HardwareConfig& config, uint64_t g, std::vector<RowSlot>& reads,
                      RotatingSlot& write, PartialClock& partial, CycleCount& count) {
   uint64_t compute = 0;
-  const uint64_t taps = uint64_t{x.kernel_h} * x.kernel_w;
   uint64_t mac = 0;
-  if (x.out_w == 1) {
-    for (uint64_t done = 0; done < taps; done += config.vector_pixels) ++mac;  // lanes share the taps
-    mac += 8;
-  } else {
-    mac = taps;
+  for (uint32_t kh = 0; kh < x.kernel_h; ++kh) {
+    for (uint64_t left = x.kernel_w; left != 0; ++mac) {
+      // Where there is one column the lanes share the taps of a row: a lane takes one, of a depthwise kernel a pair
+      // does.
+      uint64_t taken = 1;
+      if (x.out_w == 1) {
+        taken = config.vector_pixels;
+        if constexpr (std::is_same_v<Window, Depthwise>) taken = (taken + 1) / 2;
+      }
+      left -= std::min(left, taken);
+    }
   }
+  if (x.out_w == 1) mac += 8;
   for (int64_t oy = 0; oy < x.out_h; ++oy) {
     for (int64_t first = 0; first < x.out_w; first += config.vector_pixels) {
       const int64_t end = std::min<int64_t>(x.out_w, first + config.vector_pixels);

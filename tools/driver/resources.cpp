@@ -32,15 +32,29 @@ constexpr Unit kTable{32, 8};
 constexpr Unit kVectorLane{94, 32};
 // unit operand_pair
 constexpr Unit kOperandPair{16, 18};
+// unit reader
+constexpr Unit kReader{912, 188};
+// unit writer
+constexpr Unit kWriter{880, 378};
+// unit window_load
+constexpr Unit kWindow{1716, 519};
+// unit window_part
+constexpr Unit kPartWindow{2290, 391};
 
 /// int8 product on carry chains: four rows of ten LUTs add two partial products each, two three-input adders the rows.
 /// (Yosys, which does not build it so, needs 182.)
 constexpr uint64_t kLutProduct = 70;
 /// Products a chain of DSPs can add in the 18 bits below the upper product: 7 · 2^14 < 2^17.
 constexpr uint64_t kChain = 7;
-/// An engine's decoder, loop counters, address generators; an m_axi adapter; estimates, not measured.
-constexpr Unit kEngineControl{2500, 3500}, kMaster{1800, 2600};
-constexpr uint64_t kEngineCount = 4, kMasters = 3;
+/// An engine's decoder, loop counters, address generators; what joins readers and writers on a DRAM port and halves
+/// their width, for each of them; estimates, not measured.
+constexpr Unit kEngineControl{2500, 3500}, kJoin{350, 500};
+constexpr uint64_t kEngineCount = 4;
+/// Readers of control and fetches, with the bursts that each may have under way; Load's has as many as the ports.
+constexpr uint64_t kSmallReaders[] = {1, 2, 2, 2, 2};
+constexpr uint64_t kWriters = 2, kWriterBursts = 2;
+/// What the measured units stand for: bits of a beat, bursts a port.
+constexpr uint64_t kUnitBits = 256, kUnitBursts = 2;
 /// HLS makes products of pitches and counts when an instruction starts: a few an engine.
 constexpr uint64_t kAddressDsp = 3;
 
@@ -165,6 +179,44 @@ ResourceTerm PortTerm(const HardwareConfig& c) {
   return term;
 }
 
+/// A reader (or writer) with FIFOs of `bits` a beat and port; the unit's, made as wide and as deep.
+Resources Router(const HardwareConfig& c, const Unit& unit, uint64_t bursts, uint64_t extra_bits) {
+  const uint64_t beat = 8ULL * c.dram_port_bytes * c.dram_ports;
+  const auto fifos = [&](uint64_t width, uint64_t ports, uint64_t words) {
+    return ports * SmallMemory(words, width + extra_bits).lut;
+  };
+  const uint64_t unit_beats = kUnitBursts * 256 / (kUnitBits / 8);
+  const uint64_t logic = unit.lut - fifos(kUnitBits, 2, unit_beats);
+  const uint64_t words = bursts * c.dram_burst_bytes / (beat / 8);
+  Resources cells{logic * (kUnitBits + beat) / (2 * kUnitBits) + fifos(beat, c.dram_ports, words), unit.ff, 0, 0, 0};
+  if (words > 64) cells.bram18 = c.dram_ports * SmallMemory(words, beat + extra_bits).bram18;
+  return cells;
+}
+
+ResourceTerm DramTerm(const HardwareConfig& c) {
+  ResourceTerm term{"DRAM readers and writers",
+                    "6 and 2, runs cut at bursts, a data FIFO a port; without the interconnect behind",
+                    {}};
+  for (uint64_t bursts : kSmallReaders) term.cells += Router(c, kReader, bursts, 2);
+  term.cells += Router(c, kReader, c.dram_outstanding, 2);
+  const uint64_t enables = uint64_t{c.dram_port_bytes} * c.dram_ports;
+  for (uint64_t i = 0; i < kWriters; ++i) term.cells += Router(c, kWriter, kWriterBursts, enables);
+  return term;
+}
+
+/// Bytes turned to their places between beats and words: logic grows with a beat's and a word's bytes.
+ResourceTerm WindowTerm(const HardwareConfig& c) {
+  ResourceTerm term{
+      "byte windows", "Load's words, LoadPacked's two parts with their beats, Save: rows begin at any byte", {}};
+  const uint64_t beat = uint64_t{c.dram_port_bytes} * c.dram_ports, words = std::max<uint64_t>(c.channels, beat);
+  constexpr uint64_t kMeasured = 32 + 32, kMeasuredPart = 16 + 32;
+  term.cells = {2 * kWindow.lut * (words + beat) / kMeasured, 2 * kWindow.ff * (words + beat) / kMeasured, 0, 0, 0};
+  term.cells += {2 * kPartWindow.lut * (c.channels + beat) / kMeasuredPart,
+                 2 * kPartWindow.ff * (c.channels + beat) / kMeasuredPart, 0, 0, 0};
+  for (int part = 0; part < 2; ++part) term.cells += SmallMemory(32, 8 * beat);
+  return term;
+}
+
 ResourceTerm MemoryTerm(const char* name, uint64_t copies, uint64_t words, uint64_t bits, bool true_dual, bool uram) {
   ResourceTerm term{name,
                     std::to_string(copies == 1 ? words : copies * words) + " × " + std::to_string(bits) + " bits" +
@@ -220,17 +272,19 @@ std::vector<ResourceTerm> EstimateResources(const HardwareConfig& c, const Array
       MemoryTerm("activation banks", c.banks(), c.activation_rows, 8 * cp, true, placement.activations_uram));
   terms.push_back(MemoryTerm("weight ring", 1, c.weight_rows, 8 * cp * cp, false, placement.ring_uram));
   terms.push_back(MemoryTerm("vector parameters", 1, c.vector_rows, 8 * cp, false, placement.vector_uram));
-  terms.push_back({"partial buffers", "int32, Conv and Vector; in LUTs up to 64 entries",
-                   SmallMemory(c.partial_entries, 32 * c.pixels * (cp + 1))});
+  const uint64_t partial_bits = 32 * c.pixels * (cp + 1);
+  terms.push_back(
+      {"partial buffers",
+       placement.partial_bram ? "int32, Conv in BRAM, Vector" : "int32, Conv and Vector; in LUTs up to 64 entries",
+       placement.partial_bram ? Resources{0, 0, 0, Bram18(c.partial_entries, partial_bits, false), 0}
+                              : SmallMemory(c.partial_entries, partial_bits)});
   terms.back().cells += SmallMemory(c.vector_partial_entries, 32 * cp);
   ResourceTerm control{"engines' control", "decoders of 512 bits, loop counters, address generators; estimated", {}};
   control.cells = Times(kEngineCount, kEngineControl);
   control.cells.dsp = kEngineCount * kAddressDsp;
   terms.push_back(std::move(control));
-  ResourceTerm bus{"DRAM ports", "fetch, Load and Save: adapter, a burst buffer each way; tokens, control IP", {}};
-  bus.cells = Times(kMasters, kMaster);
-  bus.cells.bram18 = kMasters * Bram18(512, 8ULL * c.dram_port_bytes, false);
-  terms.push_back(std::move(bus));
+  terms.push_back(DramTerm(c));
+  terms.push_back(WindowTerm(c));
   return terms;
 }
 
@@ -271,8 +325,8 @@ BoardFit FitBoard(const HardwareConfig& config, const ArrayMultipliers& multipli
     Use best{1e18, ""};
     MemoryPlacement placement;
     Resources core;
-    for (unsigned bits = 0; bits < 8; ++bits) {
-      const MemoryPlacement p{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    for (unsigned bits = 0; bits < 16; ++bits) {
+      const MemoryPlacement p{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
       const Resources total = TotalOf(EstimateResources(config, multipliers, p));
       const Use use = LargestUse(total, cores, board, limits);
       if (use.share < best.share) {

@@ -37,9 +37,9 @@ struct ArrayMultipliers {
   uint32_t lut_lanes = 0;
 };
 
-/// Which of the large memories stand in UltraRAM.
+/// Which of the large memories stand in UltraRAM, and whether the partial buffer stands in BRAM and not in LUTs.
 struct MemoryPlacement {
-  bool activations_uram = false, ring_uram = false, vector_uram = false;
+  bool activations_uram = false, ring_uram = false, vector_uram = false, partial_bram = false;
 };
 
 /// The overlay's parts. What the terms rest on and how far they can be off: overlay_hw/README.md, "Resources".

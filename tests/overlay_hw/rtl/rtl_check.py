@@ -35,7 +35,7 @@ def verdict(log):
 
 def native(config, case, folder, mutation):
     program = folder / "tb"
-    flags = [f"-DXRUN_HW_CONFIG={config}", "-DXRUN_HW_BARE", "-DXRUN_HW_BARE_CSIM", f'-DXRUN_RTL_CASE="{case}"']
+    flags = [f"-DXRUN_HW_CONFIG={config}", "-DXRUN_HW_BARE", "-DXRUN_HW_BARE_CSIM", "-DXRUN_HW_SEQUENTIAL", f'-DXRUN_RTL_CASE="{case}"']
     if mutation:
         flags.append(f"-DXRUN_HW_MUTATION={mutation}")
     done = run("g++", "-std=c++14", "-O1", f"-I{ROOT}", *flags, HERE / "tb.cpp",

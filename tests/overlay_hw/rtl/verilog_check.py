@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The Verilog beside the engines: Yosys reads every module, Verilator runs activation bank and burst router against models.
+"""The Verilog beside the engines: Yosys reads every module, Verilator runs activation bank, reader and writer of DRAM against models.
 
     verilog_check.py [--all]   --all: every change and parameter, not only the first few
 
-Changes to either that must be found: a bank that answers in the wrong slot, a router that forgets a port, a boundary, the
-order of answers, the room for them. Exit code 77 when yosys and verilator are both
+Changes to either that must be found: a bank that answers in the wrong slot; a reader or writer that forgets a port, a
+boundary, the order of answers, the room for them. Exit code 77 when yosys and verilator are both
 missing; a missing one is said aloud.
 """
 
@@ -28,17 +28,19 @@ def run(*command):
 BENCHES = {
     "bank": ("xrun_bank", ("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), ("-GGROUP=0", "-GGROUP=5"), (
         ("if (read_valid) answer[read_slot] <= b_read;", "if (read_valid) answer[slot] <= b_read;"),)),
-    "router": ("xrun_router", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=2"), (
-        ("wire ask_ends = ask_left <= ask_fit;", "wire ask_ends = ask_left <= ask_fit + 9'd1;"),
+    "reader": ("xrun_reader", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=4"), (
         (">= {7'd0, ask_beats}", "> 16'd0"),
-        ("wire ask_port = ask_address[CUT];", "wire ask_port = ask_address[CUT+1];"),
-        ("wire put_ends = put_left <= put_fit;", "wire put_ends = put_left <= put_fit + 9'd1;"),
-        ("assign s_axi_rvalid = order_valid && (order_port ? valid1 : valid0);",
-         "assign s_axi_rvalid = order_valid && (valid1 || valid0);"),
-        ("assign s_axi_wready = told && ", "assign s_axi_wready = put && "),
-        ("worst > done_resp ? worst : done_resp", "done_resp"),
-        ("assign s_axi_rlast = piece_last && order_ends;", "assign s_axi_rlast = piece_last;"),
-        ("wire tell = put && !told && wait_ready;", "wire tell = put && (!told || piece_left == 9'd1) && wait_ready;"))),
+        ("wire ask_ends = ask_left <= {23'd0, ask_fit};", "wire ask_ends = ask_left <= {23'd0, ask_fit + 9'd1};"),
+        ("wire ask_port = PORTS == 2 && ask_address[CUT];", "wire ask_port = PORTS == 2 && ask_address[CUT+1];"),
+        ("assign m_data_tvalid = order_valid && (order_port ? valid1 : valid0);",
+         "assign m_data_tvalid = order_valid && (valid1 || valid0);"))),
+    "writer": ("xrun_writer", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=2", "-GBURSTS=4"), (
+        ("worst <= !wait_ends && (worst || error);", "worst <= 1'b0;"),
+        ("wire put_ends = put_left <= {23'd0, put_fit};", "wire put_ends = put_left <= {23'd0, put_fit + 9'd1};"),
+        (".s_tvalid(piece_came && !put_port), .s_tready(piece_ready0)",
+         ".s_tvalid(came && put_done == 9'd0 && !put_port), .s_tready(piece_ready0)"),
+        ("assign m_done_tvalid = done && wait_ends;", "assign m_done_tvalid = done;"),
+        ("assign m0_axi_wlast = left0 == 8'd0;", "assign m0_axi_wlast = left0 == 8'd1;"))),
 }
 
 
