@@ -30,6 +30,10 @@ Item ItemOf(const Instruction& instruction, const HardwareConfig& config) {
   const DramTransfer transfer = DramOf(instruction, config);
   for (size_t p = 0; p < 2; ++p) {
     item.port[p] = static_cast<double>(transfer.port_beats[p]) * 100.0 / config.dram_efficiency;
+    // Many short bursts: the port waits for those under way.
+    if (transfer.write || transfer.port_bursts[p] <= config.dram_outstanding) continue;
+    const double under_way = static_cast<double>(transfer.port_bursts[p] * config.dram_read_latency) + item.port[p];
+    item.port[p] = std::max(item.port[p], under_way / config.dram_outstanding);
   }
   item.reads = transfer.bytes != 0 && !transfer.write;
   item.late = HeaderOf(instruction).late != 0;
