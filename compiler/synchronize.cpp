@@ -40,7 +40,22 @@ class Shadow {
   void Add(const std::vector<Access>& accesses, Engine engine, const std::vector<Engine>& engine_of, Index index,
            Clock* dependence) {
     // Two walks: an instruction that reads and writes the same unit depends on others, not on itself.
-    for (const Access& a : accesses) Visit(a, [&](Unit& u) { Depend(u, a.write, engine, engine_of, dependence); });
+    for (const Access& a : accesses) {
+      // Neighbours have mostly the same writer.
+      Index known = kNever;
+      Visit(a, [&](Unit& u) {
+        if (u.writer != known) {
+          known = u.writer;
+          if (known != kNever) {
+            Raise(known, engine_of[static_cast<size_t>(known) % engine_of.size()], engine, dependence);
+          }
+        }
+        if (!a.write) return;
+        for (int e = 0; e < kEngines; ++e) {
+          Raise(u.readers[static_cast<size_t>(e)], static_cast<Engine>(e), engine, dependence);
+        }
+      });
+    }
     for (const Access& a : accesses) {
       if (a.write) continue;
       Visit(a, [&](Unit& u) { u.readers[engine] = index; });
@@ -90,14 +105,8 @@ class Shadow {
     }
   }
 
-  static void Depend(const Unit& u, bool write, Engine engine, const std::vector<Engine>& engine_of,
-                     Clock* dependence) {
-    const auto raise = [&](Index i, Engine e) {
-      if (i != kNever && e != engine) (*dependence)[e] = std::max((*dependence)[e], i);
-    };
-    if (u.writer != kNever) raise(u.writer, engine_of[static_cast<size_t>(u.writer) % engine_of.size()]);
-    if (!write) return;
-    for (int e = 0; e < kEngines; ++e) raise(u.readers[static_cast<size_t>(e)], static_cast<Engine>(e));
+  static void Raise(Index i, Engine from, Engine engine, Clock* dependence) {
+    if (i != kNever && from != engine) (*dependence)[from] = std::max((*dependence)[from], i);
   }
 
   std::optional<OverlayStep::Stagger> stagger_;
