@@ -83,7 +83,7 @@ std::optional<StaggeredPartition> Stagger(const Partition& partition, const std:
     return ForceStagger(partition, config, options.tiling.stagger, plans[0].plan.options, weights);
   }
   // A plan takes longer the more layers there are; where few could be tried, none is.
-  const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 800;
+  const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 600;
   const size_t tries = std::min(most, work / partition.layers.size());
   if (!options.stagger || tries < 2) return std::nullopt;
   std::optional<StaggeredPartition> best;
