@@ -19,7 +19,7 @@ constexpr Unit kAccumulatePair{139, 104};
 // unit round_saturate
 constexpr Unit kRoundSaturate{204, 59};
 // unit reference
-constexpr Unit kRoundLong{518, 146};
+constexpr Unit kRoundLong{450, 146};
 // unit bias_stage
 constexpr Unit kBiasStage{94, 62};
 // unit mux16
@@ -33,9 +33,9 @@ constexpr Unit kVectorLane{94, 32};
 // unit operand_pair
 constexpr Unit kOperandPair{16, 18};
 // unit reader
-constexpr Unit kReader{912, 188};
+constexpr Unit kReader{911, 188};
 // unit writer
-constexpr Unit kWriter{880, 378};
+constexpr Unit kWriter{869, 378};
 // unit window_load
 constexpr Unit kWindow{1716, 519};
 // unit window_part
