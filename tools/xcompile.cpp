@@ -277,8 +277,7 @@ Status Run(CompileFlags& flags, const tools::Tool& tool) {
   const uint64_t file_bytes = std::filesystem::file_size(flags.output, error);
   const nlohmann::ordered_json summary = SummaryJson(flags, model, program, error ? 0 : file_bytes, estimate);
   if (!flags.report.empty()) {
-    XRUN_RETURN_IF_ERROR(
-        tools::WriteReport(flags.report, program, ExplainModel(model, options), memory, summary));
+    XRUN_RETURN_IF_ERROR(tools::WriteReport(flags.report, program, ExplainModel(model, options), memory, summary));
   }
   if (common.text()) PrintSummary(flags, common, model, program, error ? 0 : file_bytes, estimate);
   WarnOfMissed(tool, dumper, "the model is quantized already");

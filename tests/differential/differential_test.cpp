@@ -343,9 +343,8 @@ int CountReasons(Graph (*make)(uint64_t), const std::vector<uint64_t>& seeds, co
   for (const uint64_t seed : seeds) {
     auto program = compiler::Compile(make(seed), {});
     if (!program.ok()) continue;
-    count += std::any_of(program->nodes.begin(), program->nodes.end(), [&](const NodeInfo& node) {
-      return node.reason.find(words) != std::string::npos;
-    });
+    count += std::any_of(program->nodes.begin(), program->nodes.end(),
+                         [&](const NodeInfo& node) { return node.reason.find(words) != std::string::npos; });
   }
   return count;
 }

@@ -30,8 +30,8 @@ class Lockstep {
     RandomInstruction random(seed, config_);
     return random.Draw<T>();
   }
-  /// Of all Conv instructions and windows so far: iterations of the source's loops over the formula's cycles without fill
-  /// and drain.
+  /// Of all Conv instructions and windows so far: iterations of the source's loops over the formula's cycles without
+  /// fill and drain.
   double slowdown() const { return static_cast<double>(iterations_) / static_cast<double>(cycles_); }
 
   /// What the last instruction did.

@@ -17,8 +17,7 @@ using simulator::TimingReport;
 
 constexpr uint32_t kRequests = tools::kThroughputRequests;
 
-Bounds BoundsOf(const compiler::Graph& quantized, const compiler::LoweredGraph& lowered,
-                const HardwareConfig& config) {
+Bounds BoundsOf(const compiler::Graph& quantized, const compiler::LoweredGraph& lowered, const HardwareConfig& config) {
   Bounds b;
   const compiler::Graph& graph = lowered.graph;
   for (const compiler::Node& node : quantized.nodes) b.macs += compiler::Macs(quantized, node);

@@ -144,7 +144,8 @@ int main(int argc, char** argv) {
         if (assumptions.find(line) == std::string::npos) assumptions += line;
       }
       std::fputs(("modelled, " + std::to_string(tools::kThroughputRequests) +
-                  " requests a launch (cold: one); bound: array, DRAM at 100 %, vector engine fully overlapped, depthwise layers on both engines;\n"
+                  " requests a launch (cold: one); bound: array, DRAM at 100 %, vector engine fully overlapped, "
+                  "depthwise layers on both engines;\n"
                   "MACs counted from the graph; columns at 70 % and 100 %: the same program at that DRAM efficiency\n" +
                   assumptions + "\n" + Text(rows))
                      .c_str(),
