@@ -34,7 +34,7 @@ if(NOT XRUN_RUNTIME_ONLY)
   endforeach()
   list(JOIN libraries ", " libraries)
   target_compile_definitions(csim_test PRIVATE "XRUN_CSIM_LIBRARIES=${libraries}")
-  gtest_discover_tests(csim_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(csim_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 1200)
 endif()
 
 # RTL of the sequential top by an open HLS tool where there is one; the same testbench as C++ everywhere.
@@ -55,5 +55,5 @@ set_tests_properties(overlay_verilog PROPERTIES SKIP_RETURN_CODE 77)
 if(TARGET make_structure AND TARGET xcompile AND TARGET xinfer)
   add_test(NAME overlay_structures
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/structures.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
-  set_tests_properties(overlay_structures PROPERTIES TIMEOUT 300)
+  set_tests_properties(overlay_structures PROPERTIES TIMEOUT 1200)
 endif()
