@@ -31,13 +31,14 @@ void Finish(const HardwareConfig& config, ScheduledPartition* result) {
 struct Planned {
   Partition partition;  ///< as placed
   Plan plan;
-  double cycles = 0;  ///< of a request, by the estimate
+  double cycles = 0;        ///< of a request, by the estimate
+  size_t instructions = 0;  ///< of a request
 };
 
 /// The best plan; nullopt where nothing fits.
 std::optional<Planned> PlanAndMeasure(const Partition& partition, const CompileOptions& options,
                                       const PlanOptions& search) {
-  Planned planned{partition, {}, 0};
+  Planned planned{partition, {}, 0, 0};
   auto plan = PlanPartition(&planned.partition, options.config, search);
   if (!plan) return std::nullopt;
   planned.plan = *std::move(plan);
@@ -51,6 +52,7 @@ std::optional<Planned> PlanAndMeasure(const Partition& partition, const CompileO
     if (!AssignWeightRows(&*schedule, options.config)) continue;
     Synchronize(&*schedule, options.config);
     const double cycles = EstimateCycles(*schedule, options.config);
+    planned.instructions = schedule->body.size();
     if (cycles < planned.cycles) best = ahead;
     planned.cycles = std::min(planned.cycles, cycles);
   }
@@ -82,9 +84,11 @@ std::optional<StaggeredPartition> Stagger(const Partition& partition, const std:
   if (options.tiling.stagger != 0) {
     return ForceStagger(partition, config, options.tiling.stagger, plans[0].plan.options, weights);
   }
-  // A plan takes longer the more layers there are; where few could be tried, none is.
-  const size_t most = options.optimization >= 3 ? 48 : 24, work = options.optimization >= 3 ? 4000 : 600;
-  const size_t tries = std::min(most, work / partition.layers.size());
+  // A plan takes longer the more layers there are, a schedule the more instructions; where few could be tried, none is.
+  const bool longer = options.optimization >= 3;
+  const size_t layers = partition.layers.size(), instructions = std::max<size_t>(1, plans[0].instructions);
+  const size_t tries = longer ? std::min({size_t{48}, 4000 / layers, 400000 / instructions})
+                              : std::min({size_t{24}, 600 / layers, 40000 / instructions});
   if (!options.stagger || tries < 2) return std::nullopt;
   std::optional<StaggeredPartition> best;
   WeightImage best_weights;
@@ -118,7 +122,7 @@ std::optional<ScheduledPartition> SchedulePlanned(const Partition& partition, co
     if (options.memory_observer) options.memory_observer(std::move(staggered->memory));
     return std::move(staggered->scheduled);
   }
-  const auto& [placed, plan, cycles] = plans[0];
+  const auto& [placed, plan, cycles, instructions] = plans[0];
   auto schedule = BuildSchedule(placed, options.config, t, &plan, weights, tiles);
   assert(schedule.ok() && "it was when it was measured");
   ScheduledPartition result{placed, std::move(schedule).value(), plan.workspace_bytes};
