@@ -142,12 +142,14 @@ Result<Quantized> QuantizeStructure(const Structure& structure, uint64_t seed, i
   return result;
 }
 
-Result<Outcome> VerifyStructure(const Quantized& model, const HardwareConfig& config, bool every_tensor) {
+Result<Outcome> VerifyStructure(const Quantized& model, const HardwareConfig& config, bool every_tensor,
+                                int optimization) {
   Outcome outcome;
   Clock clock;
   compiler::CompileOptions options;
   options.config = config;
   options.debug_tensors = every_tensor;
+  options.optimization = optimization;
   XRUN_ASSIGN_OR_RETURN(const Program program, compiler::Compile(model.graph, options));
   outcome.compile_seconds = clock.Lap();
   if (!model.oracle_error.empty()) return Failure{"compiled, but oracle: " + model.oracle_error, ""};

@@ -30,7 +30,8 @@ struct Outcome {
 };
 /// Compiles, verifies, runs in the simulator and compares: a failure says what went wrong. With `every_tensor` each
 /// int8 tensor is compared, else what overlay steps hand on.
-Result<Outcome> VerifyStructure(const Quantized& model, const HardwareConfig& config, bool every_tensor);
+Result<Outcome> VerifyStructure(const Quantized& model, const HardwareConfig& config, bool every_tensor,
+                                int optimization = 2);
 
 }  // namespace xrun::structures
 

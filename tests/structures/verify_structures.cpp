@@ -16,7 +16,7 @@ using structures::Quantized;
 using structures::Structure;
 
 constexpr const char* kUsage =
-    "usage: verify_structures [NAME[@N]...] [--quick] [--arch CONFIG]... [--every-tensor] [--seed S]\n"
+    "usage: verify_structures [NAME[@N]...] [--quick] [--arch CONFIG]... [-O LEVEL] [--every-tensor] [--seed S]\n"
     "Generates, quantizes and compiles each structure (all by default) for B512, B2304, B4096 and K26, runs it in the\n"
     "simulator and compares with the oracle. @N: N samples at once. --quick: small structures on B4096. "
     "--every-tensor: compares every int8\n"
@@ -25,6 +25,7 @@ constexpr const char* kUsage =
 struct Flags {
   std::vector<std::string> names, configs;
   bool every_tensor = false;
+  int optimization = 2;
   uint64_t seed = 1;
 };
 
@@ -49,6 +50,9 @@ Flags Parse(int argc, char** argv) {
       flags.configs = {"B4096"};
     } else if (argument == "--arch") {
       flags.configs.push_back(value(i));
+    } else if (argument == "-O") {
+      flags.optimization = std::atoi(value(i).c_str());
+      if (flags.optimization < 0 || flags.optimization > 3) Usage("-O wants 0, 1, 2 or 3");
     } else if (argument == "--every-tensor") {
       flags.every_tensor = true;
     } else if (argument == "--seed") {
@@ -95,7 +99,8 @@ int Verify(const std::string& structure, const Flags& flags) {
   for (const std::string& name : flags.configs) {
     const Result<HardwareConfig> config = FindConfig(name);
     if (!config.ok()) Usage(config.failure().ToString());
-    const Result<Outcome> outcome = structures::VerifyStructure(*model, *config, flags.every_tensor);
+    const Result<Outcome> outcome =
+        structures::VerifyStructure(*model, *config, flags.every_tensor, flags.optimization);
     if (outcome.ok()) {
       PrintOutcome(structure, name, *outcome);
     } else {
