@@ -308,9 +308,9 @@ TOPS_HEAD = """// Generated from wiring.def by make_wiring.py; a test compares.
 // their interfaces; an IP's port is called as in wiring.def. Compiled by Vitis HLS with -DXRUN_HW_CONFIG=<name>.
 //
 // Interfaces: FIFOs are axis; memories are ap_memory, one pair of signals for each bank and part, with the latency of
-// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is two or three axis to a reader or writer, with
-// absolute addresses; registers that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has s_axilite, at the offsets of
-// isa/launch.h. Not run through Vitis yet: see BUILD.md.
+// rtl/xrun_ram.v (2) or of a rotating slot of rtl/xrun_bank.v (10); DRAM is two or three axis to a reader or writer,
+// with absolute addresses; registers that others read are plain wires, held in rtl/xrun_hold.v. Only the control IP has
+// s_axilite, at the offsets of isa/launch.h. Not run through Vitis yet: see BUILD.md.
 
 #include "overlay_hw/control.h"
 

@@ -2,6 +2,7 @@
 // functions, zero points of weights, gates and residuals; shares forced, alone and in staggered programs, and chosen.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 
@@ -68,7 +69,10 @@ HardwareConfig Small(uint64_t seed) {
 
 std::vector<uint64_t> Seeds(uint64_t first, uint64_t count) {
   if (const char* seed = std::getenv("XRUN_SEED")) return {std::strtoull(seed, nullptr, 10)};
-  if (const char* n = std::getenv("XRUN_RANDOM_GRAPHS")) count = std::strtoull(n, nullptr, 10);
+  // Each seed compiles several programs.
+  if (const char* n = std::getenv("XRUN_RANDOM_GRAPHS")) {
+    count = std::max<uint64_t>(8, count * std::strtoull(n, nullptr, 10) / 400);
+  }
   std::vector<uint64_t> seeds(count);
   for (uint64_t i = 0; i < count; ++i) seeds[i] = first + i;
   return seeds;
