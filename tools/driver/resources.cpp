@@ -46,9 +46,8 @@ constexpr Unit kPartWindow{2290, 391};
 constexpr uint64_t kLutProduct = 70;
 /// Products a chain of DSPs can add in the 18 bits below the upper product: 7 · 2^14 < 2^17.
 constexpr uint64_t kChain = 7;
-/// An engine's decoder, loop counters, address generators; what joins readers and writers on a DRAM port and halves
-/// their width, for each of them; estimates, not measured.
-constexpr Unit kEngineControl{2500, 3500}, kJoin{350, 500};
+/// An engine's decoder, loop counters, address generators; an estimate, not measured.
+constexpr Unit kEngineControl{2500, 3500};
 constexpr uint64_t kEngineCount = 4;
 /// Readers of control and fetches, with the bursts that each may have under way; Load's has as many as the ports.
 constexpr uint64_t kSmallReaders[] = {1, 2, 2, 2, 2};
