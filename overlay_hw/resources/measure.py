@@ -27,7 +27,7 @@ def measure(unit):
     source, top, bursts = HERE / "reference.v" if unit == "reference" else UNITS, unit, ""
     if unit in ROUTERS:
         rtl = HERE.parent / "rtl"
-        source, top = f"{rtl / f'xrun_{unit}.v'} {rtl / 'xrun_fifo.v'}", f"xrun_{unit}"
+        source, top = f"{rtl}/*.v", f"xrun_{unit}"
         bursts = f"chparam -set BURSTS 2 {top}; "
     script = (f"read_verilog -defer {source}; {bursts}synth_xilinx -family xcup -top {top} -nodsp -noiopad -noclkbuf -flatten; "
               "tee -o /dev/stdout stat")

@@ -53,7 +53,6 @@ module xrun_reader #(
     output wire m1_axi_rready
 );
   localparam SIZE = $clog2(WIDTH / 8);   // bits of an address within a beat
-  localparam CUT = $clog2(BURST);        // bits of an address within a burst
   localparam BEATS = BURST / (WIDTH / 8);
   localparam ROOM = BURSTS * BEATS;
   localparam PIECES = 4 * BURSTS;        // in order; short ones are more than BURSTS
@@ -66,43 +65,23 @@ module xrun_reader #(
   assign {m0_axi_arprot, m1_axi_arprot} = {2{3'b000}};
 
   // ------------------------------------------------------------------------------------------------ addresses
-  wire [95:0] run;
-  wire run_valid, run_ready;
-  xrun_fifo #(.WIDTH(96), .DEPTH(RUNS)) runs (
-      .clk(clk), .clear(clear), .s_tdata(s_ask_tdata), .s_tvalid(s_ask_tvalid), .s_tready(s_ask_tready), .m_tdata(run),
-      .m_tvalid(run_valid), .m_tready(run_ready));
-  reg ask;              // a run is being cut
-  reg [63:0] ask_address;
-  reg [31:0] ask_left;  // its beats from ask_address on
-  wire ask_port = PORTS == 2 && ask_address[CUT];
-  wire [63:0] ask_beat = ask_address >> SIZE;
-  wire [8:0] ask_fit = BEATS[8:0] - (ask_beat[8:0] & (BEATS[8:0] - 9'd1));
-  wire ask_ends = ask_left <= {23'd0, ask_fit};
-  wire [8:0] ask_beats = ask_ends ? ask_left[8:0] : ask_fit;
+  wire ask, ask_port, ask_ends, asked;  // a piece is to be asked for, and is
+  wire [63:0] ask_address;
+  wire [8:0] ask_beats;
+  xrun_cutter #(.WIDTH(WIDTH), .BURST(BURST), .PORTS(PORTS), .RUNS(RUNS)) cutter (
+      .clk(clk), .clear(clear), .s_tdata(s_ask_tdata), .s_tvalid(s_ask_tvalid), .s_tready(s_ask_tready), .valid(ask),
+      .address(ask_address), .beats(ask_beats), .port(ask_port), .ends(ask_ends), .take(asked));
   reg [15:0] room0, room1;  // beats that the data FIFOs have yet to promise
   wire order_ready;
   wire ask_go = ask && order_ready && (ask_port ? room1 : room0) >= {7'd0, ask_beats};
   assign m0_axi_arvalid = ask_go && !ask_port;
   assign m1_axi_arvalid = ask_go && ask_port;
-  wire asked = ask_go && (ask_port ? m1_axi_arready : m0_axi_arready);
-  assign run_ready = !ask || (asked && ask_ends);
+  assign asked = ask_go && (ask_port ? m1_axi_arready : m0_axi_arready);
   assign m0_axi_araddr = ask_address;
   assign m1_axi_araddr = ask_address;
   wire [8:0] ask_last = ask_beats - 9'd1;
   assign m0_axi_arlen = ask_last[7:0];
   assign m1_axi_arlen = ask_last[7:0];
-  always @(posedge clk) begin
-    if (clear) begin
-      ask <= 1'b0;
-    end else if (run_ready) begin
-      ask <= run_valid;
-      ask_address <= {run[63:SIZE], {SIZE{1'b0}}};
-      ask_left <= run[95:64];
-    end else if (asked) begin
-      ask_address <= {ask_address[63:CUT] + 1'b1, {CUT{1'b0}}};
-      ask_left <= ask_left - {23'd0, ask_beats};
-    end
-  end
 
   // ------------------------------------------------------------------------------------------------ data
   wire order_valid, order_port;
@@ -130,5 +109,5 @@ module xrun_reader #(
       room1 <= room1 - (asked && ask_port ? {7'd0, ask_beats} : 16'd0) + {15'd0, given && order_port};
     end
   end
-  wire unused = m0_axi_rresp[0] ^ m1_axi_rresp[0];
+  wire unused = m0_axi_rresp[0] ^ m1_axi_rresp[0] ^ ask_ends;
 endmodule

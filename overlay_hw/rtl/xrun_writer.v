@@ -62,7 +62,6 @@ module xrun_writer #(
     output wire m1_axi_bready
 );
   localparam SIZE = $clog2(WIDTH / 8);   // bits of an address within a beat
-  localparam CUT = $clog2(BURST);        // bits of an address within a burst
   localparam BEATS = BURST / (WIDTH / 8);
   localparam WRITES = 16;                // pieces whose responses are awaited
   wire clear = !reset_n;
@@ -74,123 +73,39 @@ module xrun_writer #(
   assign {m0_axi_awprot, m1_axi_awprot} = {2{3'b000}};
 
   // ------------------------------------------------------------------------------------------------ cutting
-  wire [95:0] run;
-  wire run_valid, run_ready;
-  xrun_fifo #(.WIDTH(96), .DEPTH(RUNS)) runs (
-      .clk(clk), .clear(clear), .s_tdata(s_tell_tdata), .s_tvalid(s_tell_tvalid), .s_tready(s_tell_tready), .m_tdata(run),
-      .m_tvalid(run_valid), .m_tready(run_ready));
-  reg put;              // a run is being cut
-  reg [63:0] put_address;
-  reg [31:0] put_left;  // its beats from the piece's first on
-  reg [8:0] put_done;   // the piece's beats that have come
-  wire put_port = PORTS == 2 && put_address[CUT];
-  wire [63:0] put_beat = put_address >> SIZE;
-  wire [8:0] put_fit = BEATS[8:0] - (put_beat[8:0] & (BEATS[8:0] - 9'd1));
-  wire put_ends = put_left <= {23'd0, put_fit};
-  wire [8:0] put_beats = put_ends ? put_left[8:0] : put_fit;
+  wire put, put_port, put_ends;  // a piece is being gathered
+  wire [63:0] put_address;
+  wire [8:0] put_beats;
+  wire piece_came;
+  xrun_cutter #(.WIDTH(WIDTH), .BURST(BURST), .PORTS(PORTS), .RUNS(RUNS)) cutter (
+      .clk(clk), .clear(clear), .s_tdata(s_tell_tdata), .s_tvalid(s_tell_tvalid), .s_tready(s_tell_tready), .valid(put),
+      .address(put_address), .beats(put_beats), .port(put_port), .ends(put_ends), .take(piece_came));
+  reg [8:0] put_done;  // the piece's beats that have come
   wire piece_last = put_done + 9'd1 == put_beats;
   wire wait_ready, data_ready0, data_ready1, piece_ready0, piece_ready1;
   wire put_ready = put && wait_ready && (put_port ? data_ready1 && piece_ready1 : data_ready0 && piece_ready0);
   assign s_put_tready = put_ready;
   wire came = s_put_tvalid && put_ready;
-  wire piece_came = came && piece_last;
-  assign run_ready = !put || (piece_came && put_ends);
+  assign piece_came = came && piece_last;
   always @(posedge clk) begin
-    if (clear) begin
-      put <= 1'b0;
-      put_done <= 9'd0;
-    end else begin
-      if (came) put_done <= piece_last ? 9'd0 : put_done + 9'd1;
-      if (run_ready) begin
-        put <= run_valid;
-        put_address <= {run[63:SIZE], {SIZE{1'b0}}};
-        put_left <= run[95:64];
-      end else if (piece_came) begin
-        put_address <= {put_address[63:CUT] + 1'b1, {CUT{1'b0}}};
-        put_left <= put_left - {23'd0, put_beats};
-      end
-    end
+    if (clear) put_done <= 9'd0;
+    else if (came) put_done <= piece_last ? 9'd0 : put_done + 9'd1;
   end
 
   // ------------------------------------------------------------------------------------------------ ports
   wire [8:0] put_last = put_beats - 9'd1;
   wire [71:0] piece = {put_last[7:0], put_address};
 
-  wire [71:0] piece0;
-  wire [WIDTH+WIDTH/8-1:0] data0;
-  wire piece_valid0, data_valid0;
-  reg telling0, sending0;  // the piece's address, its data have yet to go out
-  reg [71:0] now0;
-  reg [7:0] left0;
-  assign m0_axi_awvalid = telling0;
-  assign {m0_axi_awlen, m0_axi_awaddr} = now0;
-  assign {m0_axi_wstrb, m0_axi_wdata} = data0;
-  assign m0_axi_wvalid = sending0 && data_valid0;
-  assign m0_axi_wlast = left0 == 8'd0;
-  wire sent0 = m0_axi_wvalid && m0_axi_wready;
-  wire tells0 = !telling0 || m0_axi_awready, sends0 = !sending0 || (sent0 && m0_axi_wlast);
-  wire next0 = tells0 && sends0;
-  xrun_fifo #(.WIDTH(72), .DEPTH(4)) pieces0 (
-      .clk(clk), .clear(clear), .s_tdata(piece), .s_tvalid(piece_came && !put_port), .s_tready(piece_ready0),
-      .m_tdata(piece0), .m_tvalid(piece_valid0), .m_tready(next0));
-  xrun_fifo #(.WIDTH(WIDTH + WIDTH / 8), .DEPTH(BURSTS * BEATS)) write0 (
-      .clk(clk), .clear(clear), .s_tdata(s_put_tdata), .s_tvalid(came && !put_port), .s_tready(data_ready0),
-      .m_tdata(data0), .m_tvalid(data_valid0), .m_tready(sent0));
-  always @(posedge clk) begin
-    if (clear) begin
-      telling0 <= 1'b0;
-      sending0 <= 1'b0;
-    end else if (next0) begin
-      telling0 <= piece_valid0;
-      sending0 <= piece_valid0;
-      now0 <= piece0;
-      left0 <= piece0[71:64];
-    end else begin
-      if (m0_axi_awready) telling0 <= 1'b0;
-      if (sent0) begin
-        left0 <= left0 - 8'd1;
-        if (m0_axi_wlast) sending0 <= 1'b0;
-      end
-    end
-  end
-
-  wire [71:0] piece1;
-  wire [WIDTH+WIDTH/8-1:0] data1;
-  wire piece_valid1, data_valid1;
-  reg telling1, sending1;  // the piece's address, its data have yet to go out
-  reg [71:0] now1;
-  reg [7:0] left1;
-  assign m1_axi_awvalid = telling1;
-  assign {m1_axi_awlen, m1_axi_awaddr} = now1;
-  assign {m1_axi_wstrb, m1_axi_wdata} = data1;
-  assign m1_axi_wvalid = sending1 && data_valid1;
-  assign m1_axi_wlast = left1 == 8'd0;
-  wire sent1 = m1_axi_wvalid && m1_axi_wready;
-  wire tells1 = !telling1 || m1_axi_awready, sends1 = !sending1 || (sent1 && m1_axi_wlast);
-  wire next1 = tells1 && sends1;
-  xrun_fifo #(.WIDTH(72), .DEPTH(4)) pieces1 (
-      .clk(clk), .clear(clear), .s_tdata(piece), .s_tvalid(piece_came && put_port), .s_tready(piece_ready1),
-      .m_tdata(piece1), .m_tvalid(piece_valid1), .m_tready(next1));
-  xrun_fifo #(.WIDTH(WIDTH + WIDTH / 8), .DEPTH(BURSTS * BEATS)) write1 (
-      .clk(clk), .clear(clear), .s_tdata(s_put_tdata), .s_tvalid(came && put_port), .s_tready(data_ready1),
-      .m_tdata(data1), .m_tvalid(data_valid1), .m_tready(sent1));
-  always @(posedge clk) begin
-    if (clear) begin
-      telling1 <= 1'b0;
-      sending1 <= 1'b0;
-    end else if (next1) begin
-      telling1 <= piece_valid1;
-      sending1 <= piece_valid1;
-      now1 <= piece1;
-      left1 <= piece1[71:64];
-    end else begin
-      if (m1_axi_awready) telling1 <= 1'b0;
-      if (sent1) begin
-        left1 <= left1 - 8'd1;
-        if (m1_axi_wlast) sending1 <= 1'b0;
-      end
-    end
-  end
+  xrun_write_port #(.WIDTH(WIDTH), .BEATS(BURSTS * BEATS)) port0 (
+      .clk(clk), .clear(clear), .s_piece(piece), .s_piece_valid(piece_came && !put_port), .s_piece_ready(piece_ready0),
+      .s_beat(s_put_tdata), .s_beat_valid(came && !put_port), .s_beat_ready(data_ready0), .awaddr(m0_axi_awaddr),
+      .awlen(m0_axi_awlen), .awvalid(m0_axi_awvalid), .awready(m0_axi_awready), .wdata(m0_axi_wdata),
+      .wstrb(m0_axi_wstrb), .wlast(m0_axi_wlast), .wvalid(m0_axi_wvalid), .wready(m0_axi_wready));
+  xrun_write_port #(.WIDTH(WIDTH), .BEATS(BURSTS * BEATS)) port1 (
+      .clk(clk), .clear(clear), .s_piece(piece), .s_piece_valid(piece_came && put_port), .s_piece_ready(piece_ready1),
+      .s_beat(s_put_tdata), .s_beat_valid(came && put_port), .s_beat_ready(data_ready1), .awaddr(m1_axi_awaddr),
+      .awlen(m1_axi_awlen), .awvalid(m1_axi_awvalid), .awready(m1_axi_awready), .wdata(m1_axi_wdata),
+      .wstrb(m1_axi_wstrb), .wlast(m1_axi_wlast), .wvalid(m1_axi_wvalid), .wready(m1_axi_wready));
 
   // ------------------------------------------------------------------------------------------------ responses
   wire wait_valid, wait_port, wait_ends;

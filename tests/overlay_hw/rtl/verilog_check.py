@@ -24,32 +24,37 @@ def run(*command):
                           check=False)
 
 
-# Testbenches: module, its parameters, runs with other parameters, changes that each run must find.
+# Testbenches: the module's parameters, runs with other parameters, changes (to that module or one in it) that must be found.
 BENCHES = {
-    "bank": ("xrun_bank", ("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), ("-GGROUP=0", "-GGROUP=5"), (
-        ("if (read_valid) answer[read_slot] <= b_read;", "if (read_valid) answer[slot] <= b_read;"),)),
-    "reader": ("xrun_reader", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=4"), (
-        (">= {7'd0, ask_beats}", "> 16'd0"),
-        ("wire ask_ends = ask_left <= {23'd0, ask_fit};", "wire ask_ends = ask_left <= {23'd0, ask_fit + 9'd1};"),
-        ("wire ask_port = PORTS == 2 && ask_address[CUT];", "wire ask_port = PORTS == 2 && ask_address[CUT+1];"),
-        ("assign m_data_tvalid = order_valid && (order_port ? valid1 : valid0);",
+    "bank": (("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), ("-GGROUP=0", "-GGROUP=5"), (
+        ("xrun_bank", "if (read_valid) answer[read_slot] <= b_read;", "if (read_valid) answer[slot] <= b_read;"),)),
+    "reader": (("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=4"), (
+        ("xrun_reader", ">= {7'd0, ask_beats}", "> 16'd0"),
+        ("xrun_cutter", "assign ends = left <= {23'd0, fit};", "assign ends = left <= {23'd0, fit + 9'd1};"),
+        ("xrun_cutter", "assign port = PORTS == 2 && address[CUT];", "assign port = PORTS == 2 && address[CUT+1];"),
+        ("xrun_reader", "assign m_data_tvalid = order_valid && (order_port ? valid1 : valid0);",
          "assign m_data_tvalid = order_valid && (valid1 || valid0);"))),
-    "writer": ("xrun_writer", ("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=2", "-GBURSTS=4"), (
-        ("worst <= !wait_ends && (worst || error);", "worst <= 1'b0;"),
-        ("wire put_ends = put_left <= {23'd0, put_fit};", "wire put_ends = put_left <= {23'd0, put_fit + 9'd1};"),
-        (".s_tvalid(piece_came && !put_port), .s_tready(piece_ready0)",
-         ".s_tvalid(came && put_done == 9'd0 && !put_port), .s_tready(piece_ready0)"),
-        ("assign m_done_tvalid = done && wait_ends;", "assign m_done_tvalid = done;"),
-        ("assign m0_axi_wlast = left0 == 8'd0;", "assign m0_axi_wlast = left0 == 8'd1;"))),
+    "writer": (("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=2", "-GBURSTS=4"), (
+        ("xrun_writer", "worst <= !wait_ends && (worst || error);", "worst <= 1'b0;"),
+        ("xrun_cutter", "assign ends = left <= {23'd0, fit};", "assign ends = left <= {23'd0, fit + 9'd1};"),
+        ("xrun_writer", ".s_piece_valid(piece_came && !put_port)", ".s_piece_valid(came && put_done == 9'd0 && !put_port)"),
+        ("xrun_writer", "assign m_done_tvalid = done && wait_ends;", "assign m_done_tvalid = done;"),
+        ("xrun_write_port", "assign wlast = left == 8'd0;", "assign wlast = left == 8'd1;"))),
 }
 
 
-def simulate(name, text, parameters, folder):
-    """The testbench's verdict on a module's text: (checks, wrong, log). One folder a bench: its runtime is compiled once."""
-    source = folder / f"xrun_{name}.v"
-    source.write_text(text, encoding="utf-8")
+def simulate(name, parameters, folder, module=None, old="", new=""):
+    """The testbench's verdict, with a change to one module if named: (checks, wrong, log). One folder a bench: its runtime
+    is compiled once."""
+    changed = folder / "changed"
+    shutil.rmtree(changed, ignore_errors=True)
+    changed.mkdir()
+    if module is not None:
+        text = (RTL / f"{module}.v").read_text(encoding="utf-8")
+        assert text.count(old) == 1, old
+        (changed / f"{module}.v").write_text(text.replace(old, new), encoding="utf-8")
     done = run("verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-CFLAGS", "-O1", "-Mdir", folder / "obj", *parameters,
-               "-y", RTL, "--top-module", f"xrun_{name}", source, HERE / f"{name}_tb.cpp")
+               "-y", changed, "-y", RTL, "--top-module", f"xrun_{name}", f"xrun_{name}.v", HERE / f"{name}_tb.cpp")
     if done.returncode != 0:
         sys.exit(done.stdout)
     log = run(folder / "obj" / f"Vxrun_{name}").stdout
@@ -61,20 +66,18 @@ def simulate(name, text, parameters, folder):
 
 def bench(name, every, folder):
     """Mistakes seen in a testbench's verdicts."""
-    module, parameters, runs, changes = BENCHES[name]
+    parameters, runs, changes = BENCHES[name]
     folder = folder / name
     folder.mkdir()
-    text = (RTL / f"{module}.v").read_text(encoding="utf-8")
     wrong = 0
     for extra in runs if every else runs[:1]:
-        checked, bad, log = simulate(name, text, parameters + (extra,), folder)
+        checked, bad, log = simulate(name, parameters + (extra,), folder)
         print(f"{name} {extra[2:]}: {checked} checked, {bad} wrong")
         if bad or checked < 1000:
             wrong += 1
             print(log)
-    for old, new in changes if every else changes[:2]:
-        assert text.count(old) == 1, old
-        _, bad, _ = simulate(name, text.replace(old, new), parameters + runs[:1], folder)
+    for module, old, new in changes if every else changes[:2]:
+        _, bad, _ = simulate(name, parameters + runs[:1], folder, module, old, new)
         print(f"{name} changed, '{new[:60]}': {bad} wrong")
         if bad == 0:
             wrong += 1
