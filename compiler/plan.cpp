@@ -161,8 +161,7 @@ class Search {
       found = known.end() - 1;
     }
     Choice best = options_.use_shares ? found->shared : found->plain;
-    const bool stack = c_.tensor(c_.partition.layers[static_cast<size_t>(i)].output).samples > 1;
-    if (best.strips == nullptr && j == i + 1 && !stack && free >= words / 4) best.cycles = AloneCycles(i, on_chip);
+    if (best.strips == nullptr && j == i + 1 && free >= words / 4) best.cycles = AloneCycles(i, on_chip);
     return best;
   }
 

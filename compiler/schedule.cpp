@@ -29,6 +29,33 @@ Status ScheduleAlone(Emitter& emitter, const Layer& layer, std::string* report) 
   return {};
 }
 
+/// A layer of a stack of samples, of which each is to be computed by itself: the same layer over boxes of the stacks,
+/// one for each sample. Adds the boxes.
+std::vector<Layer> SamplesOf(const Layer& layer, Partition* partition) {
+  const uint32_t samples = partition->tensors[static_cast<size_t>(layer.output)].samples;
+  if (samples == 1) return {layer};
+  std::vector<Layer> alone(samples, layer);
+  for (uint32_t s = 0; s < samples; ++s) {
+    const auto box = [&](int32_t* tensor) {
+      if (*tensor == kNone || partition->tensors[static_cast<size_t>(*tensor)].samples == 1) return;
+      OverlayTensor t = partition->tensors[static_cast<size_t>(*tensor)];
+      t.height = t.sample_height();
+      t.y0 += s * t.height;
+      t.samples = 1;
+      t.places.clear();
+      t.on_chip.reset();
+      if (t.parent == kNone) t.parent = *tensor;
+      *tensor = static_cast<int32_t>(partition->tensors.size());
+      partition->tensors.push_back(std::move(t));
+    };
+    box(&alone[s].input);
+    box(&alone[s].input_b);
+    box(&alone[s].output);
+    if (alone[s].out.residual) box(&alone[s].out.residual->tensor);
+  }
+  return alone;
+}
+
 /// Ring rows that a load fills; 0 for all that loads something else.
 uint32_t RowsOf(const Instruction& load) {
   if (const auto* matrix = std::get_if<LoadMatrix>(&load)) return matrix->rows;
@@ -172,6 +199,13 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
   for (OverlayTensor& t : partition.tensors) {
     if (t.constant != nullptr) t.offset = weights->Append(PackConstant(t, config));
   }
+  std::vector<std::vector<Layer>> alone;  // by group of the plan that has no strips
+  if (plan != nullptr) {
+    for (const PlannedGroup& group : plan->groups) {
+      alone.emplace_back();
+      if (!group.strips) alone.back() = SamplesOf(partition.layers[static_cast<size_t>(group.first)], &partition);
+    }
+  }
   Schedule schedule;
   Emitter emitter(partition, config, limits, weights, &schedule);
   const auto add = [&](const std::string& text) {
@@ -188,15 +222,18 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
     const PlanOptions& options = plan->options;
     const StripContext whole(partition, config, options.share);
     const StripContext share(partition, options.window ? options.window->share : config, options.share);
-    for (const PlannedGroup& group : plan->groups) {
+    for (size_t g = 0; g < plan->groups.size(); ++g) {
+      const PlannedGroup& group = plan->groups[g];
       schedule.group_starts.push_back(schedule.body.size());
       emitter.config = plan->options.ConfigOf(group.first, config);
       if (group.strips) {
         const bool shared = plan->options.window && &plan->options.ConfigOf(group.first, config) != &config;
         XRUN_RETURN_IF_ERROR(ScheduleStrips(emitter, shared ? share : whole, *group.strips, &text));
       } else {
-        emitter.BeginLayer(group.first, group.base, group.end);
-        XRUN_RETURN_IF_ERROR(ScheduleAlone(emitter, partition.layers[static_cast<size_t>(group.first)], &text));
+        for (const Layer& layer : alone[g]) {
+          emitter.BeginLayer(group.first, group.base, group.end);
+          XRUN_RETURN_IF_ERROR(ScheduleAlone(emitter, layer, &text));
+        }
       }
       add(text);
     }

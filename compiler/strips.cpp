@@ -68,10 +68,6 @@ uint64_t WholeWords(const OverlayTensor& tensor, const HardwareConfig& config) {
 StripContext::StripContext(const Partition& partition_in, const HardwareConfig& config_in,
                            const DepthwiseShare& share_in)
     : partition(partition_in), config(config_in), share(share_in), live(LiveRanges(partition_in)) {
-  viewed_in_part.resize(partition.tensors.size(), false);
-  for (const OverlayTensor& t : partition.tensors) {
-    if (t.is_view() && !WholePlane(t, tensor(t.parent))) viewed_in_part[static_cast<size_t>(t.parent)] = true;
-  }
   for (const Layer& layer : partition.layers) layers.push_back(Describe(layer));
 }
 

@@ -57,8 +57,7 @@ class StripContext {
   const HardwareConfig& config;
   const DepthwiseShare share;
   std::vector<StripLayer> layers;
-  std::vector<LiveRange> live;       ///< by root
-  std::vector<bool> viewed_in_part;  ///< roots that views cut in rows or columns, or reshape
+  std::vector<LiveRange> live;  ///< by root
 
   const OverlayTensor& tensor(int32_t i) const { return partition.tensors[static_cast<size_t>(i)]; }
   int32_t Root(int32_t i) const { return tensor(i).is_view() ? tensor(i).parent : i; }
