@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The Verilog beside the engines: Yosys reads every module, Verilator runs activation bank, reader and writer of DRAM against models.
+"""The Verilog beside the engines: Yosys reads every module, Verilator runs activation bank, DRAM reader and writer
+against models.
 
     verilog_check.py [--all]   --all: every change and parameter, not only the first few
 
@@ -53,8 +54,10 @@ def simulate(name, parameters, folder, module=None, old="", new=""):
         text = (RTL / f"{module}.v").read_text(encoding="utf-8")
         assert text.count(old) == 1, old
         (changed / f"{module}.v").write_text(text.replace(old, new), encoding="utf-8")
-    done = run("verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-CFLAGS", "-O1", "-Mdir", folder / "obj", *parameters,
-               "-y", changed, "-y", RTL, "--top-module", f"xrun_{name}", f"xrun_{name}.v", HERE / f"{name}_tb.cpp")
+    # Verilator skips a run whose command and earlier sources are the same; a module that now stands in `changed` is not
+    # among those.
+    done = run("verilator", "--cc", "--exe", "--build", "--no-skip-identical", "-Wno-fatal", "-CFLAGS", "-O1", "-Mdir",
+               folder / "obj", *parameters, "-y", changed, "-y", RTL, "--top-module", f"xrun_{name}", f"xrun_{name}.v", HERE / f"{name}_tb.cpp")
     if done.returncode != 0:
         sys.exit(done.stdout)
     log = run(folder / "obj" / f"Vxrun_{name}").stdout
