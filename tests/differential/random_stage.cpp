@@ -27,6 +27,7 @@ Graph RandomStage(uint64_t seed) {
     make.Output(make.Conv(y, make.Channels(40), 1, {1, 1, other ? 1 : sh, other ? 1 : sw}));
   }
   if (make.Chance(20)) make.Output(x);
+  if (make.Chance(15)) make.PlainOutput(y);
   return std::move(make.graph);
 }
 

@@ -57,7 +57,8 @@ def simulate(name, parameters, folder, module=None, old="", new=""):
     # Verilator skips a run whose command and earlier sources are the same; a module that now stands in `changed` is not
     # among those.
     done = run("verilator", "--cc", "--exe", "--build", "--no-skip-identical", "-Wno-fatal", "-CFLAGS", "-O1", "-Mdir",
-               folder / "obj", *parameters, "-y", changed, "-y", RTL, "--top-module", f"xrun_{name}", f"xrun_{name}.v", HERE / f"{name}_tb.cpp")
+               folder / "obj", *parameters, "-y", changed, "-y", RTL, "--top-module", f"xrun_{name}", f"xrun_{name}.v",
+               HERE / f"{name}_tb.cpp")
     if done.returncode != 0:
         sys.exit(done.stdout)
     log = run(folder / "obj" / f"Vxrun_{name}").stdout
