@@ -3,12 +3,13 @@
 
     real_models.py --bin build/bin [--models DIR] [--options "XCOMPILE OPTIONS"] [NAME...]
 
-Samples are crops of the two photographs of scikit-learn and rendered text, at each model's preprocessing; those measured
-are not those calibrated with. Prints a line a network: for each output the mean and the smallest cosine (of class
-indices: the share that agrees), and exits 1 when a mean is below the floor written here. Floors lie just below what was
-measured when they were written; where the goal is higher, it stands beside. Quantized networks must choose the same
-class as ONNX Runtime's integer kernels. PP-OCR's recognition reads 100 rendered lines, at most two fewer right than in
-float ("read" as a name runs that alone). Exits 77, saying why, without models or Python's packages.
+Samples are crops of the two photographs of scikit-learn and rendered text, at each model's preprocessing; those
+measured are not those calibrated with. Prints a line a network: for each output the mean and the smallest cosine (of
+class indices: the share that agrees), and exits 1 when a mean is below the floor written here. Floors lie just below
+what was measured when they were written; where the goal is higher, it stands beside. Quantized networks must choose
+the same class as ONNX Runtime's integer kernels; a second figure counts those, too, that we put first together with
+another. PP-OCR's recognition reads 100 rendered lines, at most two fewer right than in float ("read" as a name runs
+that alone). Exits 77, saying why, without models or Python's packages.
 """
 
 import argparse
@@ -105,11 +106,15 @@ FLOAT = {
     "selfie_segmentation/model": (lambda n, s: crops(n, 256, 256, s) / 255, None, 0.90, 0.99),
     "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.99, 0.99),
 }
-# name: (samples, share of equal classes)
+# name: (samples, least share of equal classes, least share with shared first places)
+# MobileNetV2 magnifies each rounding: from two values of one Add that ONNX Runtime's float32 rounds the wrong way, to half of
+# the values of the last layers. Of 300 crops its own two ways to run the file agree in 98.3 %, each with the file's
+# arithmetic done in float64 in 98.0 and 98.3 %, and we with its integer kernels in 98.3 %.
 QUANTIZED = {
-    "mbv1_025_128_imagenet/model_qdq": (lambda n, s: (crops(n, 128, 128, s) - 128) / 128, 0.99),
-    "mlperf_resnet8_cifar10/model_qdq": (lambda n, s: crops(n, 32, 32, s), 0.98),
-    "mlperf_mbv1_025_vww/model_qdq": (lambda n, s: crops(n, 96, 96, s) / 255, 0.99),
+    "mbv1_025_128_imagenet/model_qdq": (lambda n, s: (crops(n, 128, 128, s) - 128) / 128, 0.99, 0.99),
+    "mbv2_10_224_imagenet/model_qdq": (lambda n, s: (crops(n, 224, 224, s) - 128) / 128, 0.97, 0.99),
+    "mlperf_resnet8_cifar10/model_qdq": (lambda n, s: crops(n, 32, 32, s), 0.99, 0.99),
+    "mlperf_mbv1_025_vww/model_qdq": (lambda n, s: crops(n, 96, 96, s) / 255, 0.99, 0.99),
 }
 
 
@@ -180,15 +185,19 @@ def main():
             note = "" if worst >= goal else f"; goal {goal}"
             print(f"{name:45} {text_of}{note}" + ("" if worst >= floor else f"  BELOW {floor}"), flush=True)
             failed += worst < floor
-        for name, (make, floor) in QUANTIZED.items():
+        for name, (make, floor, shared_floor) in QUANTIZED.items():
             if not wanted(name) or not exists(name):
                 continue
             samples = make(200, 9).astype(np.float32)
             got = runner.ours(name, samples, None, None)
             (output, want), = runner.theirs(name, samples).items()
-            same = (got[output].reshape(want.shape).argmax(1) == want.argmax(1)).mean()
-            print(f"{name:45} {100 * same:.1f} % the same class" + ("" if same >= floor else f"  BELOW {floor}"), flush=True)
-            failed += same < floor
+            scores, best = got[output].reshape(want.shape), want.argmax(1)
+            same = (scores.argmax(1) == best).mean()
+            shared = (scores[np.arange(len(best)), best] == scores.max(1)).mean()
+            low = same < floor or shared < shared_floor
+            print(f"{name:45} {100 * same:.1f} % the same class, {100 * shared:.1f} % with shared first places" +
+                  (f"  BELOW {floor} or {shared_floor}" if low else ""), flush=True)
+            failed += low
         name = "ppocr_rec_v4/model"
         if wanted("read") and exists(name):
             samples, said = lines(100, 5)
