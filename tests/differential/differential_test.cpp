@@ -437,7 +437,8 @@ TEST(Differential, Staggered) {
     const Results want = RunOracle(graph, inputs, &error);
     ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
     for (const size_t i : {seed % BuiltInConfigs().size(), (seed + 4) % BuiltInConfigs().size()}) {
-      const HardwareConfig& config = BuiltInConfigs()[i];
+      HardwareConfig config = BuiltInConfigs()[i];
+      if (seed % 3 != 0) config.weight_rows = 64U << seed % 3;  // so short that segments go over its end
       Variant variant{"-O2 stagger=" + std::to_string(1 + seed % 97), 2, {}};
       variant.tiling.stagger = static_cast<uint32_t>(1 + seed % 97);
       int refused = 0;
