@@ -284,7 +284,7 @@ bool AssignRows(std::span<Segment> segments, uint32_t ring) {
           if (segments[k].release <= part.load) continue;
           // The other's rows, and what of them goes over the end as rows before 0 and after `ring`.
           const uint32_t begin = ring + at + part.row;
-          for (const uint32_t turn : {0U, ring, 2 * ring, 3 * ring}) {
+          for (const uint32_t turn : {0U, ring, 2 * ring}) {
             const uint32_t first = segments[k].first + turn, end = first + segments[k].rows;
             if (first < begin + part.rows && begin < end) after = std::max(after, at + end - begin);
           }
