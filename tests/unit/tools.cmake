@@ -21,5 +21,7 @@ if(TARGET xrun_tools_driver)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/readme_test.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   add_test(NAME accuracy
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/accuracy/real_models.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
-  set_tests_properties(accuracy PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME shared_models
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/accuracy/shared_models.py --bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  set_tests_properties(accuracy shared_models PROPERTIES SKIP_RETURN_CODE 77)
 endif()
