@@ -4,6 +4,7 @@
 #include <set>
 
 #include "compiler/lower_layer.h"
+#include "compiler/lower_phases.h"
 #include "compiler/move_to_cpu.h"
 #include "isa/multiplier.h"
 
@@ -58,6 +59,17 @@ bool SetAverages(const PoolAttrs& attrs, const Value& x, const Value& y, Integer
   return std::all_of(counts.begin(), counts.end(), [&](int64_t n) {
     return n <= 1 << 24 && Append({{ScaleOf(x)}, ScaleOf(y), n}, form);
   });
+}
+
+bool SetResize(const ResizeAttrs& attrs, const Value& x, const Value& y, IntegerForm* form) {
+  if (attrs.mode == ResizeMode::kCubic || x.shape.size() != 4 || x.shape[0] != y.shape[0] || x.shape[1] != y.shape[1]) {
+    return false;
+  }
+  form->counts = {ResizeDenominator(attrs, 2, x.shape[2], y.shape[2]),
+                  ResizeDenominator(attrs, 3, x.shape[3], y.shape[3])};
+  const int64_t both = form->counts[0] * form->counts[1];
+  return both != 0 && form->counts[0] <= kMostResizeParts && form->counts[1] <= kMostResizeParts &&
+         Append({{ScaleOf(x)}, ScaleOf(y), static_cast<uint32_t>(both)}, form);
 }
 
 bool SetTable(const Graph& graph, const Node& node, IntegerForm* form) {
@@ -115,6 +127,9 @@ std::optional<IntegerForm> MakeIntegerForm(const Graph& graph, const Node& node)
       break;
     case Op::kAveragePool:
       fits = SetAverages(node.as<PoolAttrs>(), x, y, &form);
+      break;
+    case Op::kResize:
+      fits = SetResize(node.as<ResizeAttrs>(), x, y, &form);
       break;
     default:
       fits = SetTable(graph, node, &form);

@@ -110,6 +110,33 @@ Status LowerConvTranspose(const Graph& graph, const Node& node, const std::vecto
 
 namespace {
 
+/// What an output element takes of each input element, the same element twice added up.
+std::map<int64_t, double> WeightsAt(const ResizeAttrs& attrs, size_t axis, int64_t in, int64_t out, int64_t o) {
+  const ResizeTaps taps = TapsAt(attrs, axis, in, out, o);
+  std::map<int64_t, double> weights;
+  for (int t = 0; t < taps.count; ++t) weights[taps.index[t]] += taps.weight[t];
+  return weights;
+}
+
+}  // namespace
+
+int64_t ResizeDenominator(const ResizeAttrs& attrs, size_t axis, int64_t in, int64_t out) {
+  if (attrs.mode == ResizeMode::kNearest) return 1;
+  if (attrs.mode == ResizeMode::kCubic || out % in != 0) return 0;
+  const int64_t parts = 2 * (out / in);  // positions are pixels' corners or middles
+  int64_t common = parts;
+  for (int64_t o = 0; o < out; ++o) {
+    for (const auto& [index, weight] : WeightsAt(attrs, axis, in, out, o)) {
+      const double exact = weight * static_cast<double>(parts);
+      if (std::fabs(exact - std::nearbyint(exact)) > 1e-6) return 0;
+      common = std::gcd(common, std::llround(exact));
+    }
+  }
+  return parts / common;
+}
+
+namespace {
+
 /// One axis of resizing: output element cell·factor + pixel, for the cells of a run, is Σ weights[t]·in[cell + t − pad]
 /// / denominator.
 struct ResizeRun {
@@ -132,20 +159,13 @@ Result<ResizeAxis> MakeResizeAxis(const ResizeAttrs& attrs, size_t axis, int64_t
     return Failure{"factor " + std::to_string(result.factor) + ", the overlay's limit is " + std::to_string(kMaxCell),
                    ""};
   }
-  const bool half = attrs.coordinates == ResizeCoordinates::kHalfPixel ||
-                    attrs.coordinates == ResizeCoordinates::kPytorchHalfPixel ||
-                    attrs.coordinates == ResizeCoordinates::kHalfPixelSymmetric;
-  if (attrs.mode != ResizeMode::kNearest && in != out) result.denominator = half ? 2 * result.factor : result.factor;
+  result.denominator = ResizeDenominator(attrs, axis, in, out);
+  if (result.denominator == 0) return Failure{"its weights change from pixel to pixel", ""};
   for (int64_t pixel = 0; pixel < result.factor; ++pixel) {
     for (int64_t cell = 0; cell < in; ++cell) {
-      const ResizeTaps taps = TapsAt(attrs, axis, in, out, cell * result.factor + pixel);
       std::map<int64_t, int64_t> weights;  // by input element, relative to the cell
-      for (int t = 0; t < taps.count; ++t) {
-        const double exact = taps.weight[t] * static_cast<double>(result.denominator);
-        if (std::fabs(exact - std::nearbyint(exact)) > 1e-6) {
-          return Failure{"its weights are not multiples of 1/" + std::to_string(result.denominator), ""};
-        }
-        weights[taps.index[t] - cell] += std::llround(exact);
+      for (const auto& [index, weight] : WeightsAt(attrs, axis, in, out, cell * result.factor + pixel)) {
+        weights[index - cell] = std::llround(weight * static_cast<double>(result.denominator));
       }
       std::erase_if(weights, [](const auto& w) { return w.second == 0; });
       ResizeRun run{pixel, cell, 1, -weights.begin()->first, {}};

@@ -1,11 +1,13 @@
 #include "runtime/cpu/integer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "isa/arithmetic.h"
 #include "runtime/cpu/broadcast.h"
 #include "runtime/cpu/check.h"
 #include "runtime/cpu/matmul_shapes.h"
+#include "runtime/cpu/resize.h"
 
 namespace xrun::cpu {
 namespace {
@@ -206,6 +208,44 @@ void Unary(const OpCall& call, Workers& workers) {
   });
 }
 
+/// An output element of Resize along an axis: the elements it lies between, with whole weights.
+struct Between {
+  int64_t index[2], weight[2];
+};
+std::vector<Between> BetweenOfAxis(const ResizeAttrs& attrs, size_t axis, int64_t in, int64_t out, int64_t parts) {
+  std::vector<Between> all(static_cast<size_t>(out));
+  for (int64_t o = 0; o < out; ++o) {
+    const ResizeTaps taps = TapsAt(attrs, axis, in, out, o);
+    const int64_t first = std::llround(taps.weight[0] * static_cast<double>(parts));
+    all[static_cast<size_t>(o)] = {{taps.index[0], taps.count > 1 ? taps.index[1] : taps.index[0]},
+                                   {first, parts - first}};
+  }
+  return all;
+}
+
+void Resize(const OpCall& call, Workers& workers) {
+  const IntegerForm& form = *call.integer;
+  const auto& attrs = std::get<ResizeAttrs>(*call.attrs);
+  const auto x = call.inputs[0].shape, y = call.outputs[0].shape;
+  const std::vector<Between> rows = BetweenOfAxis(attrs, 2, x[2], y[2], form.counts[0]);
+  const std::vector<Between> cols = BetweenOfAxis(attrs, 3, x[3], y[3], form.counts[1]);
+  workers.Run(y[0] * y[1], [&](int64_t plane, int) {
+    const int8_t* in = call.inputs[0].as<int8_t>() + plane * x[2] * x[3];
+    int8_t* out = call.outputs[0].as<int8_t>() + plane * y[2] * y[3];
+    for (const Between& row : rows) {
+      for (const Between& col : cols) {
+        int64_t sum = 0;
+        for (int v = 0; v < 2; ++v) {
+          for (int h = 0; h < 2; ++h) {
+            sum += row.weight[v] * col.weight[h] * (in[row.index[v] * x[3] + col.index[h]] - form.in_zero[0]);
+          }
+        }
+        *out++ = Requantized(form, sum, form.multiplier[0], form.shift[0]);
+      }
+    }
+  });
+}
+
 class IntegerCheck : public CallCheck {
  public:
   explicit IntegerCheck(const OpCall& call) : CallCheck(call), form_(*call.integer) {}
@@ -260,6 +300,12 @@ class IntegerCheck : public CallCheck {
       fits = m == 2 && s == 1;
     } else if (call_.op == Op::kAveragePool) {
       fits = fits && m == form_.counts.size() && std::is_sorted(form_.counts.begin(), form_.counts.end());
+    } else if (call_.op == Op::kResize) {
+      const auto parts = [](int64_t n) { return n >= 1 && n <= kMostResizeParts; };
+      const auto& attrs = std::get<ResizeAttrs>(*call_.attrs);
+      fits = fits && m == 1 && form_.counts.size() == 2 && parts(form_.counts[0]) && parts(form_.counts[1]) &&
+             In(0).shape.size() == 4 && In(0).shape[0] == Out().shape[0] && In(0).shape[1] == Out().shape[1] &&
+             attrs.mode != ResizeMode::kCubic;
     } else {
       fits = fits && (m == 1 || (m == 0 && (call_.op == Op::kMaxPool || call_.op == Op::kUnary)));
     }
@@ -286,6 +332,7 @@ bool HasIntegerKernel(Op op) {
     case Op::kMul:
     case Op::kMaxPool:
     case Op::kAveragePool:
+    case Op::kResize:
     case Op::kUnary:
       return true;
     default:
@@ -306,6 +353,8 @@ void RunInteger(const OpCall& call, Workers& workers) {
     case Op::kMaxPool:
     case Op::kAveragePool:
       return Pool(call, workers);
+    case Op::kResize:
+      return Resize(call, workers);
     case Op::kUnary:
       return Unary(call, workers);
     default:

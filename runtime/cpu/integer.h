@@ -15,13 +15,17 @@ struct IntegerForm {
   std::vector<int64_t> in_zero;                 ///< zero points of the inputs (of Conv and FullyConnected the first)
   int64_t zero_point = 0, lo = -128, hi = 127;  ///< of the result
   /// Conv, FullyConnected: one for all or one an output channel; MatMul, Mul: one; Add, Sub: signed ones of both
-  /// operands and one shift; AveragePool: one for each of `counts`; MaxPool: one, or none where parameters stay; Unary:
-  /// none.
+  /// operands and one shift; AveragePool: one for each of `counts`; MaxPool: one, or none where parameters stay;
+  /// Resize: one; Unary: none.
   std::vector<int64_t> multiplier, shift;
   std::vector<int64_t> weight_zero;  ///< Conv, FullyConnected: one for all or one an output channel
-  std::vector<int64_t> counts;       ///< AveragePool: counted elements of the windows that occur, ascending
-  std::vector<int64_t> table;        ///< Unary: 256 results, index q + 128
+  /// AveragePool: counted elements of the windows that occur, ascending. Resize: what rows' and columns' weights are
+  /// whole multiples of one part of.
+  std::vector<int64_t> counts;
+  std::vector<int64_t> table;  ///< Unary: 256 results, index q + 128
 };
+
+constexpr int64_t kMostResizeParts = 4096;  ///< along one axis
 
 namespace cpu {
 

@@ -174,7 +174,9 @@ TEST(Differential, RandomStemsArePacked) {
 }
 
 TEST(Differential, RandomEnlargements) {
-  const auto seeds = Seeds(9000000, 300);
+  auto seeds = Seeds(9000000, 300);
+  // One row made three: halves come out right only with the least common denominator.
+  if (seeds.size() > 1) seeds.insert(seeds.end(), {9000423, 9001818, 9002581});
   CheckSeeds(RandomEnlargement, seeds, static_cast<int>(seeds.size()) / 5);
 }
 
@@ -299,7 +301,8 @@ TEST(Differential, ForcedToTheCpu) {
   size_t forced = 0;
   const auto seeds = Seeds(6000000, 300);
   for (const uint64_t seed : seeds) {
-    const Graph graph = seed % 4 == 0 ? RandomAttention(seed) : seed % 4 == 1 ? RandomLayer(seed) : RandomGraph(seed);
+    constexpr Graph (*kMakers[])(uint64_t) = {RandomAttention, RandomLayer, RandomGraph, RandomEnlargement};
+    const Graph graph = kMakers[seed % 4](seed);
     const Tensors inputs = RandomInputs(graph, seed);
     std::string error;
     const Results want = RunOracle(graph, inputs, &error);
