@@ -92,7 +92,7 @@ void RunSequential(const LaunchArguments& arguments, DramReadPort& dram, DramWri
   d.save_registers = d.load_registers;
   Trap trap = Trap::kNone;
   bool moved = true;
-  while (moved && trap == Trap::kNone) {
+  while (moved && trap == Trap::kNone) {  // unbounded: as long as the program; it ends when no engine can go on
     moved = false;
     for (uint32_t e = 0; e < kEngines && trap == Trap::kNone; ++e) {
       Stream& s = d.stream[e];

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks HLS pragmas and the interfaces of tops against what Vitis HLS documents (UG1399), without Vitis.
 
-    pragma_lint.py --kind engine|control --top NAME [--top NAME ...] FILE.cpp [-- compiler flags]
+    pragma_lint.py --kind engine|control|open --top NAME [--top NAME ...] FILE.cpp [-- compiler flags]
 
-Looks at the preprocessed file, as Vitis would see it, so pragmas that come out of macros count. One line a finding,
+Looks at the preprocessed file, as Vitis (or the open tool, --kind open) would see it, so pragmas that come out of macros count. One line a finding,
 `file:line: [rule] text`; exit code 0 clean, 1 findings, 77 clang-16 is missing.
 
 Rules
@@ -17,7 +17,8 @@ Rules
   top-linkage        a top that is not extern "C", or is not there
   port-interface     a port of a top, or its return, without an interface
   port-mode          a mode the kind of IP may not have: engines m_axi, axis, memories and plain wires; s_axilite only
-                     on the control IP
+                     on the control IP; the open tool's top m_axi with offset=direct
+  open-tool          --kind open: an HLS pragma other than interface, which the open tool rejects inside a loop
 """
 
 import argparse
@@ -29,7 +30,7 @@ import sys
 
 SKIPPED = 77
 RULES = ("unknown-pragma", "retired-pragma", "unknown-option", "unknown-variable", "interface-macro",
-         "interface-form", "top-linkage", "port-interface", "port-mode")
+         "interface-form", "top-linkage", "port-interface", "port-mode", "open-tool")
 CLANG = "clang++-16"
 
 Finding = collections.namedtuple("Finding", "where rule text")
@@ -78,6 +79,12 @@ MODES = {
                "ap_ctrl_none", "ap_fifo"},
     "control": {"m_axi", "axis", "ap_memory", "bram", "ap_none", "ap_vld", "ap_stable", "ap_ovld", "ap_ctrl_hs",
                 "ap_ctrl_none", "ap_fifo", "s_axilite"},
+    "open": {"m_axi"},
+}
+NOT_THAT_MODE = {
+    "engine": "an engine has none such",
+    "control": "a control IP has none such",
+    "open": "the open tool takes m_axi only",
 }
 
 
@@ -131,7 +138,7 @@ def matching(text, start, opening, closing):
 
 
 def split_parameters(text):
-    """Names of the parameters of a list, at the commas outside brackets."""
+    """(name, whether it is a pointer, reference or array) of the parameters of a list, at the commas outside brackets."""
     parts, depth, part = [], 0, ""
     for c in text:
         depth += (c in "<([{") - (c in ">)]}")
@@ -143,9 +150,10 @@ def split_parameters(text):
     parts.append(part)
     names = []
     for part in parts:
+        memory = bool(re.search(r"[*&\[]", part))
         part = re.sub(r"\[[^\]]*\]", "", part).strip()
         if part and part != "void":
-            names.append(re.search(r"(\w+)\s*\)?\s*$", part).group(1))  # T name, T name[N], T (&name)[N]
+            names.append((re.search(r"(\w+)\s*\)?\s*$", part).group(1), memory))  # T name, T name[N], T (&name)[N]
     return names
 
 
@@ -165,8 +173,10 @@ def find_top(code, top):
     return None
 
 
-def check_pragmas(code, pragmas):
+def check_pragmas(code, pragmas, kind):
     for p in pragmas:
+        if kind == "open" and p.name != "interface":
+            yield Finding(p.where, "open-tool", f"the open tool takes no HLS {p.name}")
         if p.name in RETIRED:
             yield Finding(p.where, "retired-pragma", f"HLS {p.name} is gone: {RETIRED[p.name]}")
             continue
@@ -221,12 +231,16 @@ def check_top(code, pragmas, top, kind, source):
         mode = p.options.get("mode") or (p.words[0].lower() if p.words and "=" not in p.words[0] else "")
         port = re.split(r"[.\[]", p.options.get("port", ""))[0]
         if mode not in MODES[kind]:
-            where = "only the control IP has s_axilite" if mode == "s_axilite" else f"{kind} ports are none such"
-            yield Finding(p.where, "port-mode", f"port '{port}' of {top} is {mode or 'without a mode'}: {where}")
+            reason = "only the control IP has s_axilite" if mode == "s_axilite" else NOT_THAT_MODE[kind]
+            yield Finding(p.where, "port-mode", f"port '{port}' of {top} is {mode or 'without a mode'}: {reason}")
         if kind == "engine" and mode == "m_axi" and p.options.get("offset", "") == "slave":
             yield Finding(p.where, "port-mode", f"port '{port}' of {top} has offset=slave, which is an s_axilite register")
+        if kind == "open" and mode == "m_axi" and p.options.get("offset", "") != "direct":
+            yield Finding(p.where, "port-mode", f"port '{port}' of {top}: the open tool takes offset=direct only")
         stated[port].add(mode)
-    for name in [*parameters, "return"]:
+    # The open tool has plain wires for numbers and for the end of a run.
+    needed = [name for name, memory in parameters if memory or kind != "open"] + (["return"] if kind != "open" else [])
+    for name in needed:
         if name not in stated:
             yield Finding(source, "port-interface", f"port '{name}' of {top} has no interface pragma")
 
@@ -247,7 +261,7 @@ def main():
         print(errors, file=sys.stderr)
         return 1
     code, pragmas = strip_markers(text)
-    findings = list(check_pragmas(code, pragmas))
+    findings = list(check_pragmas(code, pragmas, options.kind))
     for source in source_files(text):
         findings += check_form(source)
     for top in options.top:

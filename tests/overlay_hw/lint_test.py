@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The lints judge every sample as its first line says: `// expect: RULE`, or nothing at all for good ones.
+"""The lints judge every sample as its first line says: `// expect: RULE`, or nothing at all for good ones. A line
+`// kind: KIND` is given to the pragma lint as --kind.
 
     lint_test.py --lint overlay_hw/lint --kind synth|pragma|pipeline
 
@@ -30,12 +31,16 @@ def main():
     for sample in samples + good:
         table = sample.with_suffix(".md")
         arguments = ["--top", "top"] if options.kind != "pipeline" else ["--table", str(table)] if table.exists() else []
+        text = sample.read_text(encoding="utf-8")
+        kind = re.search(r"^// kind: (\w+)$", text, re.M)
+        if kind:
+            arguments += ["--kind", kind.group(1)]
         done = subprocess.run([sys.executable, str(lint), *arguments, str(sample)], capture_output=True, text=True,
                               check=False)
         if done.returncode == 77:
             print(done.stderr.strip())
             return 77
-        expect = re.match(r"// expect: (\S+)", sample.read_text(encoding="utf-8"))
+        expect = re.match(r"// expect: (\S+)", text)
         found = set(re.findall(r"\[([\w-]+)\]", done.stdout))
         if expect is None:
             ok = sample in good and done.returncode == 0 and not found

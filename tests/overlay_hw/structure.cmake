@@ -5,13 +5,17 @@ set(XRUN_HW_DIR ${CMAKE_SOURCE_DIR}/overlay_hw)
 foreach(kind synth pragma pipeline)
   add_test(NAME overlay_lint_samples_${kind}
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/lint_test.py --lint ${XRUN_HW_DIR}/lint --kind ${kind})
+  list(APPEND lint_tests overlay_lint_samples_${kind})
 endforeach()
-add_test(NAME overlay_lint COMMAND ${XRUN_HW_DIR}/lint/lint.sh B512)
+# Without arguments lint.sh judges every configuration.
+foreach(what B512 K26 ${XRUN_HW_SMALL} pragmas)
+  add_test(NAME overlay_lint_${what} COMMAND ${XRUN_HW_DIR}/lint/lint.sh ${what})
+  list(APPEND lint_tests overlay_lint_${what})
+endforeach()
 add_test(NAME overlay_resource_units
          COMMAND ${Python3_EXECUTABLE} ${XRUN_HW_DIR}/resources/measure.py
                  --check ${CMAKE_SOURCE_DIR}/tools/driver/resources.cpp)
-set_tests_properties(overlay_lint_samples_synth overlay_lint_samples_pragma overlay_lint_samples_pipeline overlay_lint overlay_resource_units
-                     PROPERTIES SKIP_RETURN_CODE 77)
+set_tests_properties(${lint_tests} overlay_resource_units PROPERTIES SKIP_RETURN_CODE 77)
 
 # How C-sim is wired, to be compared with the block design; no engine is linked.
 add_executable(csim_pins csim_pins.cpp)
