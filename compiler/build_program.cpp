@@ -174,6 +174,7 @@ class Builder {
     std::vector<InstructionWord> words;
     words.reserve(instructions.size());
     for (const Instruction& i : instructions) {
+      program_.capabilities |= CapabilitiesOf(i);
       XRUN_ASSIGN_OR_RETURN(const InstructionWord word, Encode(i));
       words.push_back(word);
     }

@@ -46,6 +46,9 @@ Status CheckFields(const Instruction& instruction, Engine engine, const Hardware
 Status CheckRanges(const Instruction& instruction, Engine engine);
 Status CheckOnChip(const Instruction& instruction, const HardwareConfig& config);
 
+/// Capabilities (launch.h) that an instruction needs beside the base set: those of fields that came later.
+uint64_t CapabilitiesOf(const Instruction& instruction);
+
 /// One line of text: `Conv wait=load signal=load,save src=0 …`; fields that are zero are left out. Every word has a
 /// text: what does not decode prints as `.word 0x… ×8`, which assembles back to the same bits.
 std::string Disassemble(const Instruction& instruction);

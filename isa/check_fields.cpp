@@ -3,6 +3,7 @@
 #include "isa/arithmetic.h"
 #include "isa/assembly.h"
 #include "isa/footprint.h"
+#include "isa/launch.h"
 #include "isa/tile_geometry.h"
 
 namespace xrun {
@@ -282,6 +283,13 @@ Status CheckOnChip(const Instruction& instruction, const HardwareConfig& config)
     CheckOperand(c, "destination", operands.destination, config);
     OnChip(c, x, operands, config);
   });
+}
+
+uint64_t CapabilitiesOf(const Instruction& instruction) {
+  const auto* x = std::get_if<LoadPacked>(&instruction);
+  const bool packed_rows = x != nullptr && (x->head != 0 || x->tail != 0 || x->skip != 0 || x->row_step != 0 ||
+                                            x->top != 0 || x->in_rows != 0);
+  return packed_rows ? launch::kPackedRowsCapability : 0;
 }
 
 Status CheckFields(const Instruction& instruction, Engine engine, const HardwareConfig& config) {

@@ -52,8 +52,9 @@ enum class State : uint32_t { kRunning = 1, kDone = 2, kTrapped = 3 };
 
 /// Capabilities of a device, and what a program asks for: everything in isa/README.md but what has a bit of its own.
 constexpr uint64_t kBaseCapabilities = 1;
-constexpr uint64_t kStaggeredCapability = 2;  ///< staggered programs
-constexpr uint64_t kCapabilities = kBaseCapabilities | kStaggeredCapability;
+constexpr uint64_t kStaggeredCapability = 2;   ///< staggered programs
+constexpr uint64_t kPackedRowsCapability = 4;  ///< LoadPacked's fields from `head` on
+constexpr uint64_t kCapabilities = kBaseCapabilities | kStaggeredCapability | kPackedRowsCapability;
 
 }  // namespace launch
 }  // namespace xrun

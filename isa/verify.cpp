@@ -2,6 +2,7 @@
 // (isa/README.md, section 4), so playing it through once shows every order that hardware could show. Instructions are
 // checked one by one here; verify_flow.cpp plays them, verify_shadow.cpp watches memory.
 
+#include <bit>
 #include <numeric>
 
 #include "isa/program_file.h"
@@ -85,6 +86,14 @@ class DramCheck {
   VerifiedStep& step_;
 };
 
+/// Devices are asked for what the header says, so nothing may need more.
+Status CheckCapabilities(const Instruction& instruction, uint64_t asked_for) {
+  const uint64_t missing = CapabilitiesOf(instruction) & ~asked_for;
+  if (missing == 0) return {};
+  return Failure{
+      "needs capability " + std::to_string(std::countr_zero(missing)) + ", which the header does not ask for", ""};
+}
+
 Status DecodeStreams(VerifiedStep& v) {
   DramCheck dram(v);
   for (uint8_t e = 0; e < kEngines; ++e) {
@@ -97,6 +106,7 @@ Status DecodeStreams(VerifiedStep& v) {
         const auto instruction = Decode(words[i], engine);
         Status status =
             instruction.ok() ? CheckFields(*instruction, engine, v.program->config) : Status(instruction.failure());
+        if (status.ok()) status = CheckCapabilities(*instruction, v.program->capabilities);
         if (status.ok()) status = dram.Check(*instruction);
         if (!status.ok()) return std::move(status).failure().In(v.Name(engine, in_body, i));
         instructions.push_back(*instruction);

@@ -51,13 +51,14 @@ void ControlEngine(const Launch& launch, DramReadPort& dram_in, DramWritePort& d
                    EngineReport (&reports)[kEngines], TokenStream (&marks)[kEngines]) {
   const LaunchArguments arguments = launch.arguments;
   const bool run = arguments.request_count != 0;
+  if (run) {                                                               // the engines begin beside the page's head
+    for (uint32_t e = 0; e < kEngines; ++e) start[e].write_nb(arguments);  // empty: one entry a launch
+  }
   WriteStatusHead(dram_out, arguments.status, run);
   if (!run) return;
 
   const bool wanted = (ReadFlags(launch.wires) & launch::kFlagTimeMarks) != 0;
   MarkPlace places[kEngines];
-  for (uint32_t e = 0; e < kEngines; ++e) start[e].write_nb(arguments);  // empty: one entry a launch
-
   Trap trap = Trap::kNone;
   uint32_t trapped = kEngines;
   uint64_t cycles = 0;

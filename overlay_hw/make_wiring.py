@@ -283,6 +283,8 @@ def tcl(w):
     for stream, process, pin, _, direction in w.stream_ends():
         ends[stream][direction] = f"{process}/{pin}"
     out += [f"xrun_fifo {s.name} {s.depth} {ends[s.name]['write']} {ends[s.name]['read']}" for s in w.streams]
+    out += [f"xrun_unused {p.name}/to_{e} {p.name}/from_{e}" for e, name in enumerate(ENGINES) for p in w.processes
+            if p.name == name and any(a.kind == "tokens" for a in p.arguments)]
     out.append("")
     wires = collections.defaultdict(lambda: {"read": [], "write": []})
     for wire, process, pin, direction in w.wire_ends():

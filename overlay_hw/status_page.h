@@ -34,23 +34,52 @@ constexpr uint32_t kFields[] = {kConfig.pixels,
 constexpr uint32_t kFieldCount = sizeof(kFields) / sizeof(kFields[0]);
 static_assert(launch::kStatusConfig + 4 * kFieldCount <= launch::kStatusState, "the fields fit before the state");
 
-/// Head, then zeros to the end of the page; a launch that runs has its state among them.
+/// What stands at the page's head whatever is launched, word by word.
+struct StatusHead {
+  uint32_t word[launch::kStatusHeadBytes / 4];
+};
+constexpr StatusHead MakeStatusHead() {
+  StatusHead head = {};
+  head.word[0] = launch::kStatusMagic;
+  head.word[launch::kStatusVersionAt / 4] = launch::kStatusLayoutVersion;
+  head.word[launch::kStatusIsaMajor / 4] = uint32_t{kIsaMajor} | uint32_t{kIsaMinor} << 16;
+  head.word[launch::kStatusFieldCount / 4] = kFieldCount;
+  head.word[launch::kStatusCapabilities / 4] = static_cast<uint32_t>(launch::kCapabilities);
+  head.word[launch::kStatusCapabilities / 4 + 1] = static_cast<uint32_t>(launch::kCapabilities >> 32);
+  head.word[launch::kStatusFingerprint / 4] = static_cast<uint32_t>(kConfig.fingerprint);
+  head.word[launch::kStatusFingerprint / 4 + 1] = static_cast<uint32_t>(kConfig.fingerprint >> 32);
+  for (uint32_t i = 0; i < kFieldCount; ++i) head.word[launch::kStatusConfig / 4 + i] = kFields[i];
+  return head;
+}
+constexpr StatusHead kStatusHead = MakeStatusHead();
+
+/// Head, then zeros to the end of the page; a launch that runs has its state among them. A run of whole beats: the page
+/// begins at a multiple of its size.
 inline void WriteStatusHead(DramWritePort& dram, uint64_t page, bool running) {
-  ByteWriter writer;
-  PutUint32(dram, writer, page, launch::kStatusMagic);
-  PutUint32(dram, writer, page + launch::kStatusVersionAt, launch::kStatusLayoutVersion);
-  PutUint32(dram, writer, page + launch::kStatusIsaMajor, uint32_t{kIsaMajor} | uint32_t{kIsaMinor} << 16);
-  PutUint32(dram, writer, page + launch::kStatusFieldCount, kFieldCount);
-  PutUint64(dram, writer, page + launch::kStatusCapabilities, launch::kCapabilities);
-  PutUint64(dram, writer, page + launch::kStatusFingerprint, kConfig.fingerprint);
-  for (uint32_t i = 0; i < kFieldCount; ++i) {
-    PutUint32(dram, writer, page + launch::kStatusConfig + 4 * i, kFields[i]);
+  constexpr uint32_t kBeats = launch::kStatusPageBytes / kBusBytes, kBeatWords = kBusBytes / 4;
+  ByteEnables all = 0;
+  HW_UNROLL
+  for (uint32_t i = 0; i < kBusBytes; ++i) {
+    HW_VITIS(unroll)
+    all.range(static_cast<int>(i), static_cast<int>(i)) = 1;
   }
-  for (uint64_t at = launch::kStatusConfig + 4 * kFieldCount; at < launch::kStatusPageBytes; at += 4) {
-    const bool state = running && at == launch::kStatusState;
-    PutUint32(dram, writer, page + at, state ? static_cast<uint32_t>(launch::State::kRunning) : 0);
+  Writes writes;
+  while (!Tell(dram, writes, page / kBusBytes, kBeats)) HW_CLOCK();  // unbounded: there is room, nothing was told
+  for (uint32_t beat = 0; beat < kBeats;) {                          // unbounded: beats go out
+    HW_PIPELINE
+    HW_CLOCK();
+    Beat next = 0;
+    HW_UNROLL
+    for (uint32_t i = 0; i < kBeatWords; ++i) {
+      HW_VITIS(unroll)
+      const uint32_t at = beat * kBeatWords + i;
+      uint32_t word = at < launch::kStatusHeadBytes / 4 ? kStatusHead.word[at] : 0;
+      if (running && at == launch::kStatusState / 4) word = static_cast<uint32_t>(launch::State::kRunning);
+      next.range(static_cast<int>(32 * i + 31), static_cast<int>(32 * i)) = static_cast<uint64_t>(word);
+    }
+    if (Put(dram, writes, next, all)) ++beat;
   }
-  FinishWrites(dram, writer);
+  WaitWritten(dram, writes);
 }
 
 /// How far an engine got.

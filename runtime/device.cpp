@@ -9,7 +9,8 @@ namespace xrun::runtime {
 namespace {
 
 /// What each bit of the capability word means, bit 0 first (isa/README.md, section 7).
-constexpr const char* kCapabilityNames[] = {"the base instruction set", "staggered programs"};
+constexpr const char* kCapabilityNames[] = {"the base instruction set", "staggered programs",
+                                            "LoadPacked of parts of image rows"};
 
 /// What names a device's configuration to xcompile: a built-in name, otherwise the device itself.
 std::string ArchOf(const Device& device) {
@@ -67,7 +68,9 @@ Status CheckProgram(const Device& device, const Program& program) {
   }
   if (const uint64_t missing = program.capabilities & ~device.capabilities(); missing != 0) {
     return Failure{who + " needs what device '" + device.name() + "' lacks: " + CapabilityText(missing),
-                   "compile again for this device, or use a newer overlay"};
+                   missing == launch::kStaggeredCapability
+                       ? "compile again with --no-stagger, or use a newer overlay"
+                       : "use a newer overlay, or compile with an xcompile of its version"};
   }
   return {};
 }

@@ -135,6 +135,13 @@ proc xrun_fifo {name depth writer reader} {
   xrun_net ${reader}_TREADY fifo_$name/m_tready
 }
 
+# Two streams of a process that it never uses, of an array whose others it does: one to the other, so that Vivado finds
+# no pin without a driver.
+proc xrun_unused {writer reader} {
+  foreach pin {TDATA TVALID} { xrun_net ${writer}_$pin ${reader}_$pin }
+  xrun_net ${reader}_TREADY ${writer}_TREADY
+}
+
 # A register that others read: held until it is written again, zero from launch to launch.
 proc xrun_wire {name writer readers} {
   set width [expr {$name eq "rows_acquired" ? 32 : 1}]

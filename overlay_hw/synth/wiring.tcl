@@ -49,6 +49,10 @@ xrun_fifo marks_save kMarkDepth save/marks control/marks_3
 xrun_fifo rows_wanted kRowDepth load/acquire ring/acquire
 xrun_fifo rows_granted kRowDepth ring/granted load/granted
 xrun_fifo rows_released kRowDepth conv/release ring/release
+xrun_unused load/to_0 load/from_0
+xrun_unused conv/to_1 conv/from_1
+xrun_unused vector/to_2 vector/from_2
+xrun_unused save/to_3 save/from_3
 
 xrun_wire stop control/stop {fetch_load/stop fetch_conv/stop fetch_vector/stop fetch_save/stop load/stop conv/stop vector/stop save/stop ring/stop}
 xrun_wire ring_end control/ring_end {ring/finished}

@@ -68,7 +68,7 @@ class SelfTest {
     auto program = std::make_shared<Program>();
     program->model_name = "self-test";
     program->config = config_;
-    program->capabilities = 1;
+    program->capabilities = launch::kCapabilities;
     Load all;
     all.base = kAllBase;
     all.planes = all.rows = 1;

@@ -147,17 +147,19 @@ TEST(Differential, RandomStems) {
   CheckSeeds(RandomStem, seeds, static_cast<int>(seeds.size()) / 10);
 }
 
-/// Of the same graphs: packed loads come in every form.
+/// Of the same graphs: packed loads come in every form, and a program asks for the capability where one needs it.
 TEST(Differential, RandomStemsArePacked) {
   const auto seeds = Seeds(8000000, 200);
-  size_t packed = 0, bytes = 0, two_rows = 0, outside = 0, steps = 0;
+  size_t packed = 0, bytes = 0, two_rows = 0, outside = 0, steps = 0, asked = 0, unasked = 0;
   for (const uint64_t seed : seeds) {
     CompileOptions options;
     options.config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
     const Program program = compiler::Compile(RandomStem(seed), options).value();
+    uint64_t needed = 0;
     for (const OverlayStep& step : program.overlay_steps) {
       for (const InstructionWord& word : step.body[kLoad]) {
         const Instruction instruction = *Decode(word, kLoad);
+        needed |= CapabilitiesOf(instruction);
         const auto* load = std::get_if<LoadPacked>(&instruction);
         if (load == nullptr) continue;
         ++packed;
@@ -167,10 +169,12 @@ TEST(Differential, RandomStemsArePacked) {
         steps += load->row_step != 0 ? 1 : 0;
       }
     }
+    ASSERT_EQ(program.capabilities & launch::kPackedRowsCapability, needed) << seed;
+    (needed != 0 ? asked : unasked) += 1;
   }
   if (std::getenv("XRUN_SEED") != nullptr) return;
   EXPECT_GT(packed, seeds.size());
-  for (const size_t count : {bytes, two_rows, outside, steps}) EXPECT_GT(10 * count, seeds.size());
+  for (const size_t count : {bytes, two_rows, outside, steps, asked, unasked}) EXPECT_GT(10 * count, seeds.size());
 }
 
 TEST(Differential, RandomEnlargements) {

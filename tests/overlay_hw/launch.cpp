@@ -73,7 +73,9 @@ FlatLaunch::FlatLaunch(const Program& program, const OverlayStep& step, const st
     for (const std::vector<uint8_t>& buffer : request) buffers_.push_back(add(buffer));
   }
   requests_ = add(TableOf(requests, [&](size_t r, size_t i) { return BufferAt(r, i); }));
-  status_ = Place(launch::kStatusPageBytes);
+  bytes_ = (bytes_ + launch::kStatusPageBytes - 1) / launch::kStatusPageBytes * launch::kStatusPageBytes;
+  status_ = bytes_;
+  bytes_ += launch::kStatusPageBytes;
 }
 
 std::vector<RequestBuffers> RandomBuffers(const Program& program, const OverlayStep& step, size_t requests,

@@ -96,7 +96,18 @@ def parameters(root):
     return tops
 
 
-def follow(lines, tops):
+def stream_pins(root):
+    """IP -> pins of its streams."""
+    text = (root / "overlay_hw" / "tops.cpp").read_text(encoding="utf-8")
+    pins = {}
+    for name, arguments in re.findall(r"^void (xrun_\w+)\(([^{]*)\) \{", text, re.M):
+        streams = re.findall(r"(?:Stream|stream<[^>]*>)& ?(\w+)", arguments)
+        streams += [f"{array}_{i}" for array in re.findall(r"Stream \(&(\w+)\)\[xrun::kEngines\]", arguments) for i in range(4)]
+        pins[name] = {f"{stream}_T{pin}" for stream in streams for pin in ("DATA", "VALID", "READY")}
+    return pins
+
+
+def follow(lines, tops, streams):
     """Connections of the block design, between HLS pins, with FIFOs and memories between them."""
     cells, pairs, sinks = {}, [], collections.Counter()
     for line in lines:
@@ -108,6 +119,10 @@ def follow(lines, tops):
             sinks[words[2]] += 1
     for sink, count in sinks.items():
         assert count == 1, f"{sink} has {count} drivers"
+    connected = {pin for pair in pairs for pin in pair}
+    for cell, module in cells.items():
+        for pin in streams.get(module.split(":")[2] if module.startswith("xrun:overlay:") else "", ()):
+            assert f"{cell}/{pin}" in connected, f"{cell}/{pin} is left unconnected"
     routers, routed = collections.defaultdict(set), set()
     for a, b in pairs:  # a process's stream, its reader or writer, the kernel's ports
         for near, far in ((a, b), (b, a)):
@@ -181,7 +196,7 @@ def main():
             check_kernel(root, out / "kernel.xml", options.make_xclbin, folder)
             done = run("tclsh", HERE / "mock_vivado.tcl", out / "package.tcl")
             assert done.returncode == 0 and done.stdout.endswith("end\n"), done.stderr
-            design, cells, nets = follow(done.stdout.splitlines(), parameters(root))
+            design, cells, nets = follow(done.stdout.splitlines(), parameters(root), stream_pins(root))
             assert design == csim, f"only in the block design: {design - csim}; only in C-sim: {csim - design}"
             scripts = sorted(out.glob("hls_*.tcl"))
             assert len(scripts) == 10

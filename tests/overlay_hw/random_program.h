@@ -80,7 +80,7 @@ class RandomProgram {
   std::shared_ptr<Program> Build() {
     auto program = std::make_shared<Program>();
     program->config = config_;
-    program->capabilities = launch::kBaseCapabilities;
+    program->capabilities = launch::kCapabilities;
     OverlayStep& step = program->overlay_steps.emplace_back();
     for (size_t e = 0; e < kEngines; ++e) {
       for (Instruction& instruction : streams_[e]) words_[e].push_back(*Encode(instruction));

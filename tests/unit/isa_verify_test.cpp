@@ -26,6 +26,22 @@ std::string Verdict(const std::string& text, uint64_t weight_bytes = 192, uint64
 
 TEST(IsaVerify, PlainProgramIsFine) { EXPECT_EQ(Verdict(kPlainProgram), ""); }
 
+/// A device is asked for the capabilities in the header, so nothing in the program may need another.
+TEST(IsaVerify, CapabilitiesAreThoseOfTheHeader) {
+  const std::string load = "Load wait=conv signal=conv base=2 planes=1 rows=1 cols=4";
+  const std::string packed =
+      "LoadPacked wait=conv signal=conv base=2 in_cols=4 channels=8 stride=1 rows=1 cols=4 row_stride=32 ";
+  EXPECT_EQ(Verdict(Replace(kPlainProgram, load, packed + "taps=1")), "");
+  for (const char* fields : {"head=8", "head=7 skip=1", "head=7 tail=1 in_rows=1", "taps=1 row_step=1",
+                             "taps=1 in_rows=1", "taps=1 in_rows=2 top=1"}) {
+    Program program = MakeProgram(Replace(kPlainProgram, load, packed + fields), 192);
+    EXPECT_SAYS(Verdict(program), "needs capability 2, which the header does not ask for");
+    EXPECT_SAYS(Verdict(program), "LoadPacked");
+    program.capabilities |= launch::kPackedRowsCapability;
+    if (std::string_view(fields).find("top") == std::string_view::npos) EXPECT_EQ(Verdict(program), "") << fields;
+  }
+}
+
 // Every engine, memory and path: workspace, tables, kept sums on both engines, residual in place, table rows.
 constexpr const char* kRichProgram = R"(
 .stream load body

@@ -120,6 +120,25 @@ class FakeDevice final : public Device {
   std::optional<HardwareConfig> config_;
 };
 
+/// An overlay of before a program's fields came: refused before anything is launched, by name, with what to do.
+TEST(CheckProgram, NamesTheCapabilitiesThatADeviceLacks) {
+  const FakeDevice device;
+  Program program = test::ReluProgram();
+  EXPECT_TRUE(CheckProgram(device, program).ok());
+  program.capabilities |= launch::kPackedRowsCapability;
+  Status status = CheckProgram(device, program);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.failure().message,
+            "program '" + program.model_name + "' needs what device 'fake' lacks: LoadPacked of parts of image rows");
+  EXPECT_EQ(status.failure().hint, "use a newer overlay, or compile with an xcompile of its version");
+  program.capabilities = launch::kBaseCapabilities | launch::kStaggeredCapability;
+  status = CheckProgram(device, program);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.failure().message.find("lacks: staggered programs"), std::string::npos);
+  EXPECT_NE(status.failure().hint.find("--no-stagger"), std::string::npos);
+  EXPECT_EQ(CapabilityText(launch::kCapabilities).find("capability "), std::string::npos);  // every bit has a name
+}
+
 class SchedulerTest : public ::testing::Test {
  protected:
   void Start(const SchedulerOptions& options) {

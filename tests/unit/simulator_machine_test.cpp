@@ -254,6 +254,7 @@ TEST(StatusPage, HasHeadStateAndEngines) {
   ASSERT_TRUE(machine.Identify(page).ok());
   EXPECT_EQ(std::memcmp(page.data(), "XRST", 4), 0);
   EXPECT_EQ(Read(page, 8, 2), kIsaMajor);
+  EXPECT_EQ(Read(page, 16, 8), 7U);  // base set, staggered programs, parts of image rows
   EXPECT_EQ(Read(page, 24, 8), Fingerprint(config));
   EXPECT_EQ(Read(page, 32, 4), config.pixels);
   EXPECT_EQ(Read(page, 36, 4), config.channels);

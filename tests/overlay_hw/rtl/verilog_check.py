@@ -27,15 +27,15 @@ def run(*command):
 
 # Testbenches: the module's parameters, runs with other parameters, changes (to that module or one in it) that must be found.
 BENCHES = {
-    "bank": (("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), ("-GGROUP=0", "-GGROUP=5"), (
+    "bank": (("-GWORDS=64", "-GADDRESS=6", "-GWIDTH=16"), (("-GGROUP=0",), ("-GGROUP=5",)), (
         ("xrun_bank", "if (read_valid) answer[read_slot] <= b_read;", "if (read_valid) answer[slot] <= b_read;"),)),
-    "reader": (("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=8", "-GBURSTS=4"), (
+    "reader": (("-GWIDTH=64", "-GBURST=64"), (("-GBURSTS=8",), ("-GBURSTS=4",), ("-GBURSTS=8", "-GPORTS=1")), (
         ("xrun_reader", ">= {7'd0, ask_beats}", "> 16'd0"),
         ("xrun_cutter", "assign ends = left <= {23'd0, fit};", "assign ends = left <= {23'd0, fit + 9'd1};"),
         ("xrun_cutter", "assign port = PORTS == 2 && address[CUT];", "assign port = PORTS == 2 && address[CUT+1];"),
         ("xrun_reader", "assign m_data_tvalid = order_valid && (order_port ? valid1 : valid0);",
          "assign m_data_tvalid = order_valid && (valid1 || valid0);"))),
-    "writer": (("-GWIDTH=64", "-GBURST=64"), ("-GBURSTS=2", "-GBURSTS=4"), (
+    "writer": (("-GWIDTH=64", "-GBURST=64"), (("-GBURSTS=2",), ("-GBURSTS=4",), ("-GBURSTS=2", "-GPORTS=1")), (
         ("xrun_writer", "worst <= !wait_ends && (worst || error);", "worst <= 1'b0;"),
         ("xrun_cutter", "assign ends = left <= {23'd0, fit};", "assign ends = left <= {23'd0, fit + 9'd1};"),
         ("xrun_writer", ".s_piece_valid(piece_came && !put_port)", ".s_piece_valid(came && put_done == 9'd0 && !put_port)"),
@@ -61,7 +61,8 @@ def simulate(name, parameters, folder, module=None, old="", new=""):
                HERE / f"{name}_tb.cpp")
     if done.returncode != 0:
         sys.exit(done.stdout)
-    log = run(folder / "obj" / f"Vxrun_{name}").stdout
+    ports = [p[len("-GPORTS="):] for p in parameters if p.startswith("-GPORTS=")]
+    log = run(folder / "obj" / f"Vxrun_{name}", *ports).stdout
     match = re.search(rf"^{name}: (\d+) (?:reads )?checked, (\d+) wrong", log, re.M)
     if not match:
         sys.exit(log)
@@ -75,13 +76,13 @@ def bench(name, every, folder):
     folder.mkdir()
     wrong = 0
     for extra in runs if every else runs[:1]:
-        checked, bad, log = simulate(name, parameters + (extra,), folder)
-        print(f"{name} {extra[2:]}: {checked} checked, {bad} wrong")
+        checked, bad, log = simulate(name, parameters + extra, folder)
+        print(f"{name} {' '.join(p[2:] for p in extra)}: {checked} checked, {bad} wrong")
         if bad or checked < 1000:
             wrong += 1
             print(log)
     for module, old, new in changes if every else changes[:2]:
-        _, bad, _ = simulate(name, parameters + runs[:1], folder, module, old, new)
+        _, bad, _ = simulate(name, parameters + runs[0], folder, module, old, new)
         print(f"{name} changed, '{new[:60]}': {bad} wrong")
         if bad == 0:
             wrong += 1
