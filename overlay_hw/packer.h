@@ -37,7 +37,7 @@ inline PackedPart PartOf(const ::xrun::LoadPacked& x, bool second) {
 struct PackedRows {
   uint32_t first, end;
 };
-inline int64_t RowStep(const ::xrun::LoadPacked& x) { return x.row_step != 0 ? x.row_step : 1; }
+inline int64_t RowStep(const ::xrun::LoadPacked& x) { return x.row_step != 0 ? HW_MUTATE(41, x.row_step, 1U) : 1; }
 inline int64_t FirstRow(const ::xrun::LoadPacked& x, bool second) {
   return static_cast<int64_t>(x.top) + (second ? HW_MUTATE(37, 1, 0) : 0);
 }
@@ -46,10 +46,10 @@ inline PackedRows RowsOf(const ::xrun::LoadPacked& x, bool second) {
   if (x.in_rows == 0) return rows;
   const uint32_t step = static_cast<uint32_t>(RowStep(x));
   const int64_t first = FirstRow(x, second), left = static_cast<int64_t>(x.in_rows) - first;
-  const uint32_t before = first < 0 ? DivideUp(static_cast<uint32_t>(-first), step) : 0;
+  const uint32_t before = HW_MUTATE(43, first < 0, false) ? DivideUp(static_cast<uint32_t>(-first), step) : 0;
   const uint32_t until = left > 0 ? DivideUp(static_cast<uint32_t>(left), step) : 0;
   rows.first = before < x.rows ? before : x.rows;
-  rows.end = until < x.rows ? until : x.rows;
+  rows.end = HW_MUTATE(42, until < x.rows, false) ? until : x.rows;
   return rows;
 }
 inline bool ReadsNothing(const PackedPart& part, const PackedRows& rows) {

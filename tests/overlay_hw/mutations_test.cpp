@@ -10,7 +10,7 @@
 namespace xrun::test {
 namespace {
 
-constexpr int kMutations = 40;
+constexpr int kMutations = 43;
 
 template <typename T>
 std::string FirstDifference(Lockstep& lockstep, uint64_t first_seed, int count) {
