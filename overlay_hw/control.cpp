@@ -51,8 +51,9 @@ void ControlEngine(const Launch& launch, DramReadPort& dram_in, DramWritePort& d
                    EngineReport (&reports)[kEngines], TokenStream (&marks)[kEngines]) {
   const LaunchArguments arguments = launch.arguments;
   const bool run = arguments.request_count != 0;
-  if (run) {                                                               // the engines begin beside the page's head
-    for (uint32_t e = 0; e < kEngines; ++e) start[e].write_nb(arguments);  // empty: one entry a launch
+  // The engines begin beside the page's head. Each FIFO is empty: one entry a launch.
+  if (run) {
+    for (uint32_t e = 0; e < kEngines; ++e) start[e].write_nb(arguments);
   }
   WriteStatusHead(dram_out, arguments.status, run);
   if (!run) return;
