@@ -66,6 +66,13 @@ compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
 constexpr int64_t kTrialRuns = 4;
 constexpr double kTrialMacs = 1e11;
 
+/// Runs, `most` of them, of a trial that computes the outputs `tried` times.
+int64_t TrialRuns(const compiler::Graph& graph, double tried, int64_t most) {
+  double macs = 0;
+  for (const compiler::Node& node : graph.nodes) macs += static_cast<double>(compiler::Macs(graph, node));
+  return static_cast<int64_t>(std::clamp(kTrialMacs / (tried * std::max(macs, 1.0)), 1.0, static_cast<double>(most)));
+}
+
 /// Copies channels of `graph` where that keeps its outputs closest; nothing when nothing needs it.
 Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::ActivationParams& params,
                                         const io::Dataset& data, int jobs, Progress& progress) {
@@ -77,13 +84,59 @@ Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::
   const auto most = static_cast<size_t>(std::max(4.0, kTrialMacs / std::max(macs, 1.0)));
   if (candidates.size() > most) candidates.resize(most);
   if (candidates.empty()) return compiler::CopyShifts{};
-  const auto tried = static_cast<double>(candidates.size() + 1);
-  const auto runs = static_cast<int64_t>(std::clamp(kTrialMacs / (tried * macs), 1.0, double{kTrialRuns}));
+  const int64_t runs = TrialRuns(graph, static_cast<double>(candidates.size() + 1), kTrialRuns);
   XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs));
   XRUN_RETURN_IF_ERROR(FeedSome(data, graph, runs, progress, [&](auto inputs) { return trial.Add(inputs); }));
   XRUN_ASSIGN_OR_RETURN(const std::vector<int> copies, compiler::ChooseCopies(graph, candidates, trial, {}));
   return compiler::CopyChannels(graph, candidates, copies);
 }
+
+/// Rounding all activations takes more than this from the outputs: channels before functions are split further.
+constexpr double kFineSplitLoss = 0.02;
+
+/// Equalizes and calibrates `graph`.
+class Equalization {
+ public:
+  Equalization(const io::Dataset& data, const compiler::QuantizeOptions& quantize, int jobs, Progress& progress)
+      : data_(data), quantize_(quantize), jobs_(jobs), progress_(progress) {}
+
+  Result<compiler::Calibration> Run(compiler::Graph& graph) {
+    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, jobs_));
+    XRUN_RETURN_IF_ERROR(
+        FeedSome(data_, graph, kReachRuns, progress_, [&](auto inputs) { return ranges.Add(inputs); }));
+    compiler::Graph fine = graph;
+    compiler::SplitByReach(graph, ranges.ranges());
+    compiler::Equalize(graph, ranges.ranges());
+    XRUN_ASSIGN_OR_RETURN(compiler::Calibration calibration, Calibrate(graph, data_, jobs_, progress_));
+    compiler::SplitByReach(fine, ranges.ranges(), compiler::kFineSplitGain);
+    if (fine.nodes.size() == graph.nodes.size()) return calibration;
+    XRUN_ASSIGN_OR_RETURN(const double loss, Loss(graph, calibration));
+    if (loss <= kFineSplitLoss) return calibration;
+    compiler::Equalize(fine, ranges.ranges());
+    XRUN_ASSIGN_OR_RETURN(compiler::Calibration again, Calibrate(fine, data_, jobs_, progress_));
+    XRUN_ASSIGN_OR_RETURN(const double fine_loss, Loss(fine, again));
+    if (fine_loss >= loss) return calibration;
+    graph = std::move(fine);
+    return again;
+  }
+
+ private:
+  /// What rounding all activations takes from the outputs.
+  Result<double> Loss(const compiler::Graph& graph, const compiler::Calibration& calibration) {
+    XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams params,
+                          compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), calibration,
+                                                           quantize_.method, quantize_.percentile));
+    XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs_));
+    XRUN_RETURN_IF_ERROR(FeedSome(data_, graph, TrialRuns(graph, 1, kReachRuns), progress_,
+                                  [&](auto inputs) { return trial.Add(inputs); }));
+    return trial.Loss(std::vector<bool>(graph.values.size(), true));
+  }
+
+  const io::Dataset& data_;
+  const compiler::QuantizeOptions& quantize_;
+  int jobs_;
+  Progress& progress_;
+};
 
 /// Calibrates `graph`, and equalizes it before.
 Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
@@ -114,12 +167,10 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
                        (second_order ? std::min(data.runs(), kMomentRuns) : 0);
   Progress progress("calibrating", runs, progress_mode);
   if (equalize) {
-    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, flags.Jobs()));
-    XRUN_RETURN_IF_ERROR(FeedSome(data, graph, kReachRuns, progress, [&](auto inputs) { return ranges.Add(inputs); }));
-    compiler::SplitByReach(graph, ranges.ranges());
-    compiler::Equalize(graph, ranges.ranges());
+    XRUN_ASSIGN_OR_RETURN(learnt.calibration, Equalization(data, quantize, flags.Jobs(), progress).Run(graph));
+  } else {
+    XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   }
-  XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   if (copy) {
     const auto choose = [&] {
       return compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), learnt.calibration,
