@@ -49,7 +49,8 @@ struct Reach {
 
 class Equalizer {
  public:
-  Equalizer(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) : graph_(graph), ranges_(ranges) {
+  Equalizer(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges, bool sums)
+      : graph_(graph), ranges_(ranges), sums_(sums) {
     readers_.resize(graph.values.size());
     producer_.assign(graph.values.size(), kNone);
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -103,7 +104,8 @@ class Equalizer {
           reach->products.push_back(n);
           continue;
         case Op::kConvTranspose:
-          if (node.inputs[0] != id || !HasFloatWeights(node) || node.as<ConvAttrs>().groups != 1) return false;
+          if (!sums_ || node.inputs[0] != id || !HasFloatWeights(node) || node.as<ConvAttrs>().groups != 1)
+            return false;
           reach->products.push_back(n);
           continue;
         case Op::kUnary: {
@@ -117,6 +119,7 @@ class Equalizer {
           break;
         case Op::kAdd:
         case Op::kSub:
+          if (!sums_) return false;
           for (const ValueId operand : node.inputs) {
             if (at(operand).shape != at(id).shape || !FollowBack(operand, channels, reach)) return false;
           }
@@ -314,6 +317,7 @@ class Equalizer {
 
   Graph& graph_;
   const std::vector<std::vector<ChannelRange>>& ranges_;
+  bool sums_;
   std::vector<std::vector<size_t>> readers_;
   std::vector<NodeId> producer_;
   std::set<size_t> scaled_;  ///< convolutions
@@ -382,8 +386,8 @@ std::vector<Part> FindParts(const std::vector<ChannelRange>& channels, double le
 
 class Splitter {
  public:
-  Splitter(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges, double least_gain)
-      : graph_(graph), ranges_(ranges), least_gain_(least_gain) {}
+  Splitter(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges, const EqualizeEffort& effort)
+      : graph_(graph), ranges_(ranges), effort_(effort) {}
 
   std::vector<std::string> Run() {
     std::vector<std::string> names;
@@ -398,7 +402,7 @@ class Splitter {
     for (Node& node : nodes) {
       const auto conv = convs_.find(node.inputs.empty() ? kNone : node.inputs[0]);
       if (conv != convs_.end()) {
-        std::vector<Part> parts = FindParts(ranges_[static_cast<size_t>(node.outputs[0])], least_gain_);
+        std::vector<Part> parts = FindParts(ranges_[static_cast<size_t>(node.outputs[0])], effort_.least_gain);
         if (parts.size() > 1) {
           names.push_back(conv->second.name);
           Apply(conv->second, node, std::move(parts));
@@ -416,7 +420,7 @@ class Splitter {
     }
     assert(convs_.empty() && "each has a reader");
     // Where the readers can take it back, the small channels are made as large as the others.
-    Equalizer equalizer(graph_, ranges_);
+    Equalizer equalizer(graph_, ranges_, effort_.sums);
     for (const Done& done : done_) {
       std::vector<double> factors(ranges_[static_cast<size_t>(done.result)].size());
       for (const Part& part : done.parts) {
@@ -510,7 +514,7 @@ class Splitter {
 
   Graph& graph_;
   const std::vector<std::vector<ChannelRange>>& ranges_;
-  double least_gain_;
+  EqualizeEffort effort_;
   std::map<ValueId, Node> convs_;  ///< by their output: kept back until their function comes
   struct Done {
     ValueId result = kNone;         ///< all channels again
@@ -523,8 +527,8 @@ class Splitter {
 }  // namespace
 
 std::vector<std::string> SplitByReach(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
-                                      double least_gain) {
-  return Splitter(graph, ranges, least_gain).Run();
+                                      const EqualizeEffort& effort) {
+  return Splitter(graph, ranges, effort).Run();
 }
 
 double ChannelRange::deviation() const {
@@ -559,8 +563,9 @@ Status ChannelRanges::Add(std::span<const std::span<const float>> inputs) {
   });
 }
 
-std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) {
-  std::vector<std::string> names = Equalizer(graph, ranges).Run();
+std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
+                                  const EqualizeEffort& effort) {
+  std::vector<std::string> names = Equalizer(graph, ranges, effort.sums).Run();
   graph.RemoveDead();
   return names;
 }

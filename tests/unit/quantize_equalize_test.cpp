@@ -124,7 +124,7 @@ TEST(Equalize, WhatASumAddsTogether) {
   const std::vector<ValueId> values = {trunk, branch, sum, both, own, twice};
   std::vector<std::string> names_of;
   for (const ValueId id : values) names_of.push_back(graph.at(id).name);
-  const auto names = Equalize(graph, before);
+  const auto names = Equalize(graph, before, kMostEffort);
   ASSERT_TRUE(Verify(graph).ok()) << Verify(graph).failure().message;
   ExpectSame(want, Output(graph, input));
   EXPECT_EQ(names.size(), 5U);  // trunk with branch, the layer inside the branch, own with the one that it is added to
@@ -150,7 +150,7 @@ TEST(Equalize, TransposedConvolutionTakesFactors) {
   Stretch(graph, graph.nodes[0], 8);
   const std::vector<float> input = Noise(kInput, 7), want = Output(graph, input);
   const auto before = Ranges(graph, input);
-  EXPECT_EQ(Equalize(graph, before).size(), 1U);
+  EXPECT_EQ(Equalize(graph, before, kMostEffort).size(), 1U);
   ASSERT_TRUE(Verify(graph).ok()) << Verify(graph).failure().message;
   ExpectSame(want, Output(graph, input));
   const ValueId equalized = graph.FindValue("Conv0.out.equalized");
@@ -168,7 +168,7 @@ TEST(Equalize, LeavesSumsWithWhatCannotBeScaled) {
   const ValueId both = make.Conv(x, 6, 3);
   const ValueId square = make.Add(Op::kMul, NoAttrs{}, {both, make.Add(Op::kAdd, NoAttrs{}, {both, both})});
   make.graph.outputs = {make.Conv(function, 4, 1), make.Conv(input, 4, 1), make.Conv(square, 4, 1)};
-  EXPECT_TRUE(Equalize(make.graph, Ranges(make.graph, Noise(kInput, 2))).empty());
+  EXPECT_TRUE(Equalize(make.graph, Ranges(make.graph, Noise(kInput, 2)), kMostEffort).empty());
 }
 
 TEST(SplitByReach, PartsWithTablesOfTheirOwn) {
@@ -202,23 +202,23 @@ TEST(SplitByReach, SumsTakeTheFactors) {
   Stretch(graph, graph.nodes[0], 30);
   const std::vector<float> input = Noise(kInput, 5), want = Output(graph, input);
   const std::vector<std::string> scaled = {graph.at(silu).name, graph.at(other).name};
-  EXPECT_EQ(SplitByReach(graph, Ranges(graph, input)).size(), 1U);
+  EXPECT_EQ(SplitByReach(graph, Ranges(graph, input), {.sums = true}).size(), 1U);
   ASSERT_TRUE(Verify(graph).ok()) << Verify(graph).failure().message;
   ExpectSame(want, Output(graph, input));
   for (const std::string& name : scaled) EXPECT_NE(graph.FindValue(name + ".equalized"), kNone) << name;
 }
 
 TEST(SplitByReach, FinerWhereAskedFor) {
-  const auto split = [](double least_gain) {
+  const auto split = [](const EqualizeEffort& effort) {
     GraphMaker make;
     const ValueId x = make.Input(kInput);
     const ValueId silu = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kSilu, 0, 0}}}, {make.Conv(x, 16, 3)});
     make.graph.outputs = {make.Conv(silu, 4, 1)};
     Stretch(make.graph, make.graph.nodes[0], 3);
-    return SplitByReach(make.graph, Ranges(make.graph, Noise(kInput, 4)), least_gain).size();
+    return SplitByReach(make.graph, Ranges(make.graph, Noise(kInput, 4)), effort).size();
   };
-  EXPECT_EQ(split(kSplitGain), 0U);
-  EXPECT_EQ(split(kFineSplitGain), 1U);
+  EXPECT_EQ(split({}), 0U);
+  EXPECT_EQ(split(kMostEffort), 1U);
 }
 
 TEST(SplitByReach, LeavesChannelsOfLikeReach) {

@@ -91,10 +91,9 @@ Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::
   return compiler::CopyChannels(graph, candidates, copies);
 }
 
-/// Rounding all activations takes more than this from the outputs: channels before functions are split further.
-constexpr double kFineSplitLoss = 0.02;
-
-/// Equalizes and calibrates `graph`.
+/// Equalizes and calibrates a graph: as usual, or with most effort where rounding all activations takes more than
+/// kHarmedOutputs from the outputs, and less after it.
+constexpr double kHarmedOutputs = 0.02;
 class Equalization {
  public:
   Equalization(const io::Dataset& data, const compiler::QuantizeOptions& quantize, int jobs, Progress& progress)
@@ -104,21 +103,26 @@ class Equalization {
     XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, jobs_));
     XRUN_RETURN_IF_ERROR(
         FeedSome(data_, graph, kReachRuns, progress_, [&](auto inputs) { return ranges.Add(inputs); }));
-    compiler::Graph fine = graph;
-    compiler::SplitByReach(graph, ranges.ranges());
-    compiler::Equalize(graph, ranges.ranges());
+    compiler::Graph most = graph;
+    const auto equalize = [&](compiler::Graph& each, const compiler::EqualizeEffort& effort) {
+      return compiler::SplitByReach(each, ranges.ranges(), effort).size() +
+             compiler::Equalize(each, ranges.ranges(), effort).size();
+    };
+    const size_t usual_count = equalize(graph, {}), most_count = equalize(most, compiler::kMostEffort);
     XRUN_ASSIGN_OR_RETURN(compiler::Calibration calibration, Calibrate(graph, data_, jobs_, progress_));
-    compiler::SplitByReach(fine, ranges.ranges(), compiler::kFineSplitGain);
-    if (fine.nodes.size() == graph.nodes.size()) return calibration;
+    if (most_count == usual_count && most.nodes.size() == graph.nodes.size()) return calibration;
     XRUN_ASSIGN_OR_RETURN(const double loss, Loss(graph, calibration));
-    if (loss <= kFineSplitLoss) return calibration;
-    compiler::Equalize(fine, ranges.ranges());
-    XRUN_ASSIGN_OR_RETURN(compiler::Calibration again, Calibrate(fine, data_, jobs_, progress_));
-    XRUN_ASSIGN_OR_RETURN(const double fine_loss, Loss(fine, again));
-    if (fine_loss >= loss) return calibration;
-    graph = std::move(fine);
+    if (loss <= kHarmedOutputs) return calibration;
+    XRUN_ASSIGN_OR_RETURN(compiler::Calibration again, Calibrate(most, data_, jobs_, progress_));
+    XRUN_ASSIGN_OR_RETURN(const double least_loss, Loss(most, again));
+    if (least_loss >= loss) return calibration;
+    graph = std::move(most);
+    further_ = true;
     return again;
   }
+
+  /// Whether it took most effort.
+  bool further() const { return further_; }
 
  private:
   /// What rounding all activations takes from the outputs.
@@ -136,6 +140,7 @@ class Equalization {
   const compiler::QuantizeOptions& quantize_;
   int jobs_;
   Progress& progress_;
+  bool further_ = false;
 };
 
 /// Calibrates `graph`, and equalizes it before.
@@ -167,7 +172,9 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
                        (second_order ? std::min(data.runs(), kMomentRuns) : 0);
   Progress progress("calibrating", runs, progress_mode);
   if (equalize) {
-    XRUN_ASSIGN_OR_RETURN(learnt.calibration, Equalization(data, quantize, flags.Jobs(), progress).Run(graph));
+    Equalization equalization(data, quantize, flags.Jobs(), progress);
+    XRUN_ASSIGN_OR_RETURN(learnt.calibration, equalization.Run(graph));
+    if (equalization.further()) model.calibration += "; equalized further, since int8 harmed the outputs";
   } else {
     XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   }
