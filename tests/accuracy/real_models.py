@@ -103,7 +103,7 @@ FLOAT = {
     "ppocr_det_v4/model": (lambda n, s: (text(n, 320, 320, s) / 255 - IMAGENET_MEAN) / IMAGENET_STD, "x:1x3x320x320",
                            0.99, 0.99),
     "ppocr_rec_v4/model": (lambda n, s: text(n, 48, 320, s) / 127.5 - 1, "x:1x3x48x320", 0.99, 0.99),
-    "selfie_segmentation/model": (lambda n, s: crops(n, 256, 256, s) / 255, None, 0.90, 0.99),
+    "selfie_segmentation/model": (lambda n, s: crops(n, 256, 256, s) / 255, None, 0.94, 0.99),
     "yolox_nano/model": (lambda n, s: crops(n, 416, 416, s, True), None, 0.99, 0.99),
 }
 # name: (samples, least share of equal classes, least share with shared first places)

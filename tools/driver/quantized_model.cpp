@@ -91,9 +91,11 @@ Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::
   return compiler::CopyChannels(graph, candidates, copies);
 }
 
-/// Equalizes and calibrates a graph: as usual, or with most effort where rounding all activations takes more than
-/// kHarmedOutputs from the outputs, and less after it.
+/// Loss by rounding all activations that calls for most effort.
 constexpr double kHarmedOutputs = 0.02;
+
+/// Equalizes and calibrates a graph: as usual, or with most effort where rounding its activations harms the outputs and
+/// that lessens it.
 class Equalization {
  public:
   Equalization(const io::Dataset& data, const compiler::QuantizeOptions& quantize, int jobs, Progress& progress)
@@ -105,8 +107,8 @@ class Equalization {
         FeedSome(data_, graph, kReachRuns, progress_, [&](auto inputs) { return ranges.Add(inputs); }));
     compiler::Graph most = graph;
     const auto equalize = [&](compiler::Graph& each, const compiler::EqualizeEffort& effort) {
-      return compiler::SplitByReach(each, ranges.ranges(), effort).size() +
-             compiler::Equalize(each, ranges.ranges(), effort).size();
+      const size_t split = compiler::SplitByReach(each, ranges.ranges(), effort).size();
+      return split + compiler::Equalize(each, ranges.ranges(), effort).size();
     };
     const size_t usual_count = equalize(graph, {}), most_count = equalize(most, compiler::kMostEffort);
     XRUN_ASSIGN_OR_RETURN(compiler::Calibration calibration, Calibrate(graph, data_, jobs_, progress_));
