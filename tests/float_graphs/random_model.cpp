@@ -1,0 +1,34 @@
+// The choice of opset and recipes.
+
+#include <algorithm>
+
+#include "recipes.h"
+
+namespace xrun::float_graphs {
+
+const std::vector<Recipe>& AllRecipes() {
+  static const std::vector<Recipe> kRecipes = [] {
+    std::vector<Recipe> all;
+    for (const auto& list : {ElementwiseRecipes()}) {
+      all.insert(all.end(), list.begin(), list.end());
+    }
+    return all;
+  }();
+  return kRecipes;
+}
+
+ModelMaker MakeModel(uint64_t seed) {
+  Random random(seed * 0x2545f4914f6cdd1dU + 1);
+  const auto opset = static_cast<int>(random.Chance(60) ? random.Pick(11, 18) : random.Pick(7, 21));
+  ModelMaker m(random.Next(), opset);
+  std::vector<const Recipe*> usable;
+  for (const Recipe& recipe : AllRecipes()) {
+    if (recipe.first_opset <= opset && opset <= recipe.last_opset) usable.push_back(&recipe);
+  }
+  const int64_t steps = random.Pick(3, 14);
+  for (int64_t i = 0; i < steps; ++i) random.OneOf(usable)->make(m);
+  m.Finish();
+  return m;
+}
+
+}  // namespace xrun::float_graphs
