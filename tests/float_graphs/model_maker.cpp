@@ -235,7 +235,7 @@ Tensor ModelMaker::Within(const Tensor& x, double lo, double hi) {
       const double from = std::ceil(lo * 64) / 64, to = std::floor(hi * 64) / 64;
       const int grid = x.exact() ? std::max(x.grid, 6) : -1;
       const double least = std::clamp(x.lo, from, to), most = std::clamp(x.hi, from, to);
-      if (random.Chance(30)) {
+      if (opset_ >= 8 && random.Chance(30)) {
         const Tensor raised = Simple("Max", {x, Scalar(from)}, x.shape, least, std::max(x.hi, from), grid);
         return Simple("Min", {raised, Scalar(to)}, x.shape, least, most, grid);
       }
@@ -302,10 +302,7 @@ Tensor ModelMaker::Floats(const Shape& shape, const std::vector<double>& values)
   if (opset_ >= 12 && shape.empty() && random.Chance(60)) {
     node.Float("value_float", floats[0]);
   } else if (opset_ >= 12 && shape.size() == 1 && random.Chance(60)) {
-    auto* attribute = node.proto().add_attribute();
-    attribute->set_name("value_floats");
-    attribute->set_type(onnx::AttributeProto::FLOATS);
-    for (const float value : floats) attribute->add_floats(value);
+    node.Floats("value_floats", floats);
   } else {
     node.Tensor("value", test::FloatTensor("", shape, floats));
   }
@@ -350,11 +347,19 @@ Tensor ModelMaker::Ints(const Shape& shape, const std::vector<int64_t>& values, 
   return x;
 }
 
+Tensor ModelMaker::Bytes(const Shape& shape, const std::vector<int64_t>& values, bool is_signed) {
+  Tensor x{NewName("c"), Type::kFloat, shape, 0, 0, -1, true};
+  builder_.InitInts(x.name, shape, values, is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
+  return x;
+}
+
 // ---- nodes
 
 NodeBuilder ModelMaker::Add(const std::string& op, const std::vector<Tensor>& inputs, int outputs) {
   std::vector<std::string> names;
+  from_constants_ = true;
   for (const Tensor& input : inputs) {
+    from_constants_ = from_constants_ && (input.constant || input.name.empty());
     names.push_back(input.name);
     read_.insert(input.name);
   }
@@ -370,7 +375,9 @@ NodeBuilder ModelMaker::Add(const std::string& op, const std::vector<Tensor>& in
 Tensor ModelMaker::Result(Type type, const Shape& shape, double lo, double hi, int grid, int i) {
   // Too many digits for a float are no longer exact.
   if (grid >= 0 && type == Type::kFloat && std::ldexp(std::max(std::abs(lo), std::abs(hi)), grid) >= 0x1p23) grid = -1;
-  return {results_[static_cast<size_t>(i)], type, shape, lo, hi, grid};
+  const Tensor result{results_[static_cast<size_t>(i)], type, shape, lo, hi, grid, from_constants_};
+  made_.push_back(result);
+  return result;
 }
 
 Tensor ModelMaker::Simple(const std::string& op, const std::vector<Tensor>& inputs, const Shape& shape, double lo,
@@ -383,6 +390,8 @@ Tensor ModelMaker::Moved(const Tensor& x, const Shape& shape, int i) {
   Tensor moved = x;
   moved.name = results_[static_cast<size_t>(i)];
   moved.shape = shape;
+  moved.constant = from_constants_;
+  made_.push_back(moved);
   return moved;
 }
 
@@ -392,7 +401,9 @@ void ModelMaker::Keep(const Tensor& x) {
   pool_.push_back(std::move(kept));
 }
 
-void ModelMaker::Finish() {
+void ModelMaker::KeepApart(const Tensor& x) { apart_.push_back(x); }
+
+void ModelMaker::Finish(bool every_tensor) {
   // Constants that a recipe changed its mind about.
   auto& initializers = *builder_.graph().mutable_initializer();
   for (int i = initializers.size() - 1; i >= 0; --i) {
@@ -403,13 +414,22 @@ void ModelMaker::Finish() {
     if (nodes[i].op_type() == "Constant" && read_.count(nodes[i].output(0)) == 0) nodes.DeleteSubrange(i, 1);
   }
   std::set<std::string> given;
+  if (every_tensor) {
+    for (const Tensor& x : made_) {
+      if (x.constant || !given.insert(x.name).second) continue;
+      outputs_.push_back(x);
+      builder_.Output(x.name, OnnxType(x.type));
+    }
+    return;
+  }
   for (const InputData& input : inputs_) given.insert(input.tensor.name);
   for (const Tensor& x : pool_) {
     const bool is_input = given.count(x.name) != 0;
     if (is_input || (read_.count(x.name) != 0 && !random.Chance(10))) continue;
     outputs_.push_back(x);
-    builder_.Output(x.name, OnnxType(x.type));
   }
+  outputs_.insert(outputs_.end(), apart_.begin(), apart_.end());
+  for (const Tensor& x : outputs_) builder_.Output(x.name, OnnxType(x.type));
 }
 
 }  // namespace xrun::float_graphs

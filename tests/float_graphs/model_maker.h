@@ -101,6 +101,8 @@ class ModelMaker {
   Tensor RandomExact(const Shape& shape, double lo, double hi, int grid);
   Tensor Scalar(double value) { return Floats({}, {value}); }
   Tensor Ints(const Shape& shape, const std::vector<int64_t>& values, Type type = Type::kInt64);
+  /// int8 or uint8, for QuantizeLinear and DequantizeLinear alone.
+  Tensor Bytes(const Shape& shape, const std::vector<int64_t>& values, bool is_signed);
   Tensor IntList(const std::vector<int64_t>& values) { return Ints({static_cast<int64_t>(values.size())}, values); }
 
   // ---- nodes
@@ -117,11 +119,13 @@ class ModelMaker {
 
   /// Makes a tensor available to later recipes, and an output when none of them reads it.
   void Keep(const Tensor& x);
+  /// Makes a tensor an output that no later recipe reads.
+  void KeepApart(const Tensor& x);
 
   // ---- the end
 
-  /// Outputs: whatever nothing reads, and some of the rest.
-  void Finish();
+  /// Outputs: whatever nothing reads, and some of the rest; or every tensor, to find where results part.
+  void Finish(bool every_tensor = false);
   onnx::ModelProto& model() { return builder_.model; }
   const std::vector<Tensor>& outputs() const { return outputs_; }
   struct InputData {
@@ -136,10 +140,11 @@ class ModelMaker {
 
   int opset_;
   test::OnnxBuilder builder_;
-  std::vector<Tensor> pool_, outputs_;
+  std::vector<Tensor> pool_, apart_, made_, outputs_;
   std::vector<InputData> inputs_;
   std::set<std::string> read_;
   std::vector<std::string> results_;
+  bool from_constants_ = false;  ///< the node added last reads constants only
   int counter_ = 0;
 };
 

@@ -9,7 +9,7 @@ namespace xrun::float_graphs {
 const std::vector<Recipe>& AllRecipes() {
   static const std::vector<Recipe> kRecipes = [] {
     std::vector<Recipe> all;
-    for (const auto& list : {ElementwiseRecipes()}) {
+    for (const auto& list : {ElementwiseRecipes(), WindowRecipes(), ResizeRecipes(), MovementRecipes()}) {
       all.insert(all.end(), list.begin(), list.end());
     }
     return all;
@@ -17,7 +17,7 @@ const std::vector<Recipe>& AllRecipes() {
   return kRecipes;
 }
 
-ModelMaker MakeModel(uint64_t seed) {
+ModelMaker MakeModel(uint64_t seed, bool every_tensor_an_output) {
   Random random(seed * 0x2545f4914f6cdd1dU + 1);
   const auto opset = static_cast<int>(random.Chance(60) ? random.Pick(11, 18) : random.Pick(7, 21));
   ModelMaker m(random.Next(), opset);
@@ -27,7 +27,7 @@ ModelMaker MakeModel(uint64_t seed) {
   }
   const int64_t steps = random.Pick(3, 14);
   for (int64_t i = 0; i < steps; ++i) random.OneOf(usable)->make(m);
-  m.Finish();
+  m.Finish(every_tensor_an_output);
   return m;
 }
 

@@ -26,7 +26,7 @@ std::vector<Recipe> PatternRecipes();      // what exporters spell out
 const std::vector<Recipe>& AllRecipes();
 
 /// A random model: opset, operators, branches, joins, inputs and outputs all from the seed.
-ModelMaker MakeModel(uint64_t seed);
+ModelMaker MakeModel(uint64_t seed, bool every_tensor_an_output = false);
 
 }  // namespace xrun::float_graphs
 
