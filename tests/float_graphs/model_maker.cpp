@@ -395,6 +395,12 @@ Tensor ModelMaker::Moved(const Tensor& x, const Shape& shape, int i) {
   return moved;
 }
 
+Tensor ModelMaker::Unnamed(const Tensor& x) const {
+  Tensor other = x;
+  other.name = results_[0];
+  return other;
+}
+
 void ModelMaker::Keep(const Tensor& x) {
   assert(!x.constant);
   Tensor kept = x.type == Type::kFloat ? Shrunk(Tame(x), kMostElements) : x;

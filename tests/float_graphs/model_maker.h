@@ -117,6 +117,9 @@ class ModelMaker {
   /// Result i of the node added last, with x's values in another arrangement.
   Tensor Moved(const Tensor& x, const Shape& shape, int i = 0);
 
+  /// Result 0 of the node added last where only the next node reads it, in a type that has no name here.
+  Tensor Unnamed(const Tensor& x) const;
+
   /// Makes a tensor available to later recipes, and an output when none of them reads it.
   void Keep(const Tensor& x);
   /// Makes a tensor an output that no later recipe reads.

@@ -9,7 +9,8 @@ namespace xrun::float_graphs {
 const std::vector<Recipe>& AllRecipes() {
   static const std::vector<Recipe> kRecipes = [] {
     std::vector<Recipe> all;
-    for (const auto& list : {ElementwiseRecipes(), WindowRecipes(), ResizeRecipes(), MovementRecipes()}) {
+    for (const auto& list : {ElementwiseRecipes(), WindowRecipes(), ResizeRecipes(), MovementRecipes(),
+                             ProductRecipes(), DiscreteRecipes()}) {
       all.insert(all.end(), list.begin(), list.end());
     }
     return all;

@@ -149,7 +149,8 @@ void ConvTranspose(ModelMaker& m) {
       w.pads[d + 2] = std::min(m.random.Pick(0, w.Extent(d) - 1), full - 1 - w.pads[d]);
       out[d] -= w.pads[d] + w.pads[d + 2];
     } else if (kind == 6) {
-      out[d] = m.random.Pick(std::max<int64_t>(1, full - w.Extent(d)), full);
+      // ONNX's shape inference gives up on an output smaller than the input.
+      out[d] = m.random.Pick(std::min(full, std::max(x.shape[d + 2], full - w.Extent(d))), full);
     }
   }
   if (kind == 7) w.auto_pad = "VALID";
