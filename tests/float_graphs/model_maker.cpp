@@ -395,6 +395,10 @@ Tensor ModelMaker::Moved(const Tensor& x, const Shape& shape, int i) {
   return moved;
 }
 
+Tensor ModelMaker::Computed(const Shape& shape, double value) {
+  return {results_[0], Type::kInt64, shape, value, value, 0, true};
+}
+
 Tensor ModelMaker::Unnamed(const Tensor& x) const {
   Tensor other = x;
   other.name = results_[0];

@@ -117,6 +117,8 @@ class ModelMaker {
   /// Result i of the node added last, with x's values in another arrangement.
   Tensor Moved(const Tensor& x, const Shape& shape, int i = 0);
 
+  /// Result 0 of the node added last: integers computed from shapes or constants, all of them `value` where it matters.
+  Tensor Computed(const Shape& shape, double value);
   /// Result 0 of the node added last where only the next node reads it, in a type that has no name here.
   Tensor Unnamed(const Tensor& x) const;
 
