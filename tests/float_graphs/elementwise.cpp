@@ -108,12 +108,13 @@ Recipe WithScalar(const std::string& op) {
 
 /// Sum, Max and Min of one to four tensors.
 Recipe Variadic(const std::string& op) {
-  return {op, 8, kLast, [op](ModelMaker& m) {
+  return {op, 7, kLast, [op](ModelMaker& m) {
             std::vector<Tensor> inputs{m.Any()};
             Tensor all = inputs[0];
             const int64_t count = m.random.Pick(1, 4);
             for (int64_t i = 1; i < count; ++i) {
-              const Tensor next = m.Partner(all);
+              // Broadcasting came with opset 8.
+              const Tensor next = m.opset() < 8 ? m.RandomFloats(all.shape, -2, 2) : m.Partner(all);
               const Bounds bounds = BoundsOf(op, all, next);
               all.grid = Joined(all, next);
               all.lo = bounds.lo;
