@@ -87,7 +87,8 @@ Shape ModelMaker::RandomShape(size_t rank) {
   Shape shape;
   for (size_t d = 0; d < rank; ++d) {
     const bool batch = rank >= 3 && d == 0;
-    shape.push_back(batch ? (random.Chance(75) ? 1 : random.Pick(2, 3)) : random.Chance(10) ? 1 : random.Pick(2, 9));
+    const int64_t most = random.Chance(10) ? 40 : 9;
+    shape.push_back(batch ? (random.Chance(75) ? 1 : random.Pick(2, 3)) : random.Chance(10) ? 1 : random.Pick(2, most));
   }
   while (Elements(shape) > kMostElements / 2) {
     for (int64_t& extent : shape) extent = std::max<int64_t>(1, extent - 1);
@@ -127,6 +128,12 @@ Tensor ModelMaker::DistinctInput(const Shape& shape) {
 
 Tensor ModelMaker::Any() {
   bool found = false;
+  if (random.Chance(4)) {
+    // Folded while importing, with whatever reads it.
+    const bool computed = !constants_.empty() && random.Chance(60);
+    return computed ? random.OneOf(constants_)
+                    : RandomFloats(RandomShape(static_cast<size_t>(random.Pick(1, 4))), -2, 2);
+  }
   const Tensor x = FromPool(IsFloat, &found);
   if (found && (inputs_.size() >= kMostInputs || !random.Chance(8))) return x;
   return Input(RandomShape(random.Chance(65) ? 4 : static_cast<size_t>(random.Pick(1, 5))));
@@ -191,6 +198,13 @@ Tensor ModelMaker::OfAnyType() {
 
 Tensor ModelMaker::Partner(const Tensor& x, bool exact) {
   bool found = false;
+  if (!exact && random.Chance(8)) {
+    const std::vector<Tensor> fitting = Fitting(constants_, [&](const Tensor& t) {
+      return Broadcasts(t.shape, x.shape) && Elements(Broadcast(t.shape, x.shape)) <= kMostElements &&
+             Broadcast(t.shape, x.shape).size() <= 5;
+    });
+    if (!fitting.empty()) return random.OneOf(fitting);
+  }
   const Tensor other = FromPool(
       [&](const Tensor& t) {
         return IsFloat(t) && (!exact || t.exact()) && Broadcasts(t.shape, x.shape) &&
@@ -296,6 +310,11 @@ Tensor ModelMaker::Floats(const Shape& shape, const std::vector<double>& values)
   }
   if (random.Chance(75)) {
     builder_.Init(x.name, shape, floats);
+    if (random.Chance(40)) {
+      auto& tensor = *builder_.graph().mutable_initializer(builder_.graph().initializer_size() - 1);
+      tensor.set_raw_data(floats.data(), floats.size() * sizeof(float));
+      tensor.clear_float_data();
+    }
     return x;
   }
   NodeBuilder node = builder_.Node("Constant", {}, {x.name});
@@ -406,12 +425,16 @@ Tensor ModelMaker::Unnamed(const Tensor& x) const {
 }
 
 void ModelMaker::Keep(const Tensor& x) {
-  assert(!x.constant);
+  if (x.constant && x.type != Type::kFloat) return;
   Tensor kept = x.type == Type::kFloat ? Shrunk(Tame(x), kMostElements) : x;
-  pool_.push_back(std::move(kept));
+  (x.constant ? constants_ : pool_).push_back(std::move(kept));
 }
 
-void ModelMaker::KeepApart(const Tensor& x) { apart_.push_back(x); }
+void ModelMaker::KeepApart(const Tensor& x) {
+  if (!x.constant) apart_.push_back(x);
+}
+
+bool ModelMaker::HasResults() const { return !apart_.empty() || pool_.size() > inputs_.size(); }
 
 void ModelMaker::Finish(bool every_tensor) {
   // Constants that a recipe changed its mind about.

@@ -66,7 +66,7 @@ class ModelMaker {
 
   // ---- tensors to work on
 
-  /// A float tensor that was kept, the younger the likelier, or a new input.
+  /// A float tensor that was kept, the younger the likelier, or a new input; a constant now and then.
   Tensor Any();
   Tensor OfRank(size_t rank);
   /// Of rank `least` at least.
@@ -129,6 +129,8 @@ class ModelMaker {
 
   // ---- the end
 
+  /// Whether something computed from an input was kept.
+  bool HasResults() const;
   /// Outputs: whatever nothing reads, and some of the rest; or every tensor, to find where results part.
   void Finish(bool every_tensor = false);
   onnx::ModelProto& model() { return builder_.model; }
@@ -145,7 +147,7 @@ class ModelMaker {
 
   int opset_;
   test::OnnxBuilder builder_;
-  std::vector<Tensor> pool_, apart_, made_, outputs_;
+  std::vector<Tensor> pool_, constants_, apart_, made_, outputs_;
   std::vector<InputData> inputs_;
   std::set<std::string> read_;
   std::vector<std::string> results_;

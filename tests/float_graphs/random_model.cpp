@@ -29,8 +29,8 @@ ModelMaker MakeModel(uint64_t seed, bool every_tensor_an_output) {
   for (const Recipe& recipe : AllRecipes()) {
     if (recipe.first_opset <= opset && opset <= recipe.last_opset) usable.push_back(&recipe);
   }
-  const int64_t steps = random.Pick(3, 14);
-  for (int64_t i = 0; i < steps; ++i) random.OneOf(usable)->make(m);
+  const int64_t steps = random.Chance(10) ? random.Pick(15, 40) : random.Pick(3, 14);
+  for (int64_t i = 0; i < steps || !m.HasResults(); ++i) random.OneOf(usable)->make(m);
   m.Finish(every_tensor_an_output);
   return m;
 }

@@ -42,8 +42,8 @@ DType GraphType(Type type) {
   return DType::kFloat32;
 }
 
-Result<std::vector<io::Array>> Run(const compiler::Graph& graph, const ModelMaker& maker) {
-  XRUN_ASSIGN_OR_RETURN(compiler::FloatExecutor executor, compiler::FloatExecutor::Create(graph, 1));
+Result<std::vector<io::Array>> Run(const compiler::Graph& graph, const ModelMaker& maker, int threads) {
+  XRUN_ASSIGN_OR_RETURN(compiler::FloatExecutor executor, compiler::FloatExecutor::Create(graph, threads));
   std::vector<std::span<const float>> inputs;
   for (const compiler::ValueId id : graph.inputs) {
     for (const auto& data : maker.inputs()) {
@@ -81,9 +81,9 @@ Result<TwoRuns> RunTwice(ModelMaker& maker) {
   const std::vector<uint8_t> bytes(text.begin(), text.end());
   XRUN_ASSIGN_OR_RETURN(compiler::Graph graph, compiler::ImportOnnx(bytes, "model.onnx"));
   TwoRuns runs;
-  XRUN_ASSIGN_OR_RETURN(runs.imported, Run(graph, maker));
+  XRUN_ASSIGN_OR_RETURN(runs.imported, Run(graph, maker, /*threads=*/1));
   XRUN_RETURN_IF_ERROR(compiler::Canonicalize(graph));
-  XRUN_ASSIGN_OR_RETURN(runs.passed, Run(graph, maker));
+  XRUN_ASSIGN_OR_RETURN(runs.passed, Run(graph, maker, /*threads=*/2));
   return runs;
 }
 
