@@ -31,9 +31,11 @@ def run(command):
 def compile_and_run(arguments, folder, seed):
     """("", refusal or "") where all is well, else (what is wrong, "")."""
     program = folder / f"{seed}.xprog"
+    command = [arguments.bin / "xcompile", folder / f"{seed}.onnx", "--arch", arguments.arch, "-o", program, "-q"]
     # Inside of every input's bounds, for which the models keep their functions defined.
-    code, said = run([arguments.bin / "xcompile", folder / f"{seed}.onnx", "--arch", arguments.arch, "--input-range", "-1,1",
-                      "-o", program, "-q"])
+    code, said = run(command + ["--input-range", "-1,1"])
+    if "quantized already" in said:
+        code, said = run(command)
     if code == 1 and NAMED.search(said):
         return "", said
     if code != 0:

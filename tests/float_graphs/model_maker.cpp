@@ -190,6 +190,12 @@ Tensor ModelMaker::Integers(Type type) {
   return Result(type, from.shape, std::trunc(from.lo), std::trunc(from.hi), 0);
 }
 
+Tensor ModelMaker::OfAnyTypeFrom(size_t least) {
+  bool found = false;
+  const Tensor x = FromPool([&](const Tensor& t) { return t.type != Type::kFloat && t.rank() >= least; }, &found);
+  return found && random.Chance(20) ? x : OfRankFrom(least);
+}
+
 Tensor ModelMaker::OfAnyType() {
   bool found = false;
   const Tensor x = FromPool([](const Tensor& t) { return t.type != Type::kFloat; }, &found);
@@ -396,6 +402,7 @@ Tensor ModelMaker::Result(Type type, const Shape& shape, double lo, double hi, i
   if (grid >= 0 && type == Type::kFloat && std::ldexp(std::max(std::abs(lo), std::abs(hi)), grid) >= 0x1p23) grid = -1;
   const Tensor result{results_[static_cast<size_t>(i)], type, shape, lo, hi, grid, from_constants_};
   made_.push_back(result);
+  LeakNowAndThen(result);
   return result;
 }
 
@@ -405,12 +412,20 @@ Tensor ModelMaker::Simple(const std::string& op, const std::vector<Tensor>& inpu
   return Result(Type::kFloat, shape, lo, hi, grid);
 }
 
+/// What stands inside of a pattern may be read from outside, or be an output, too: then it must not be fused away.
+void ModelMaker::LeakNowAndThen(const Tensor& x) {
+  const bool pool = x.name.find("Pool") != std::string::npos;  // see KeepApart
+  if (x.type != Type::kFloat || x.constant || pool || x.most() > 16 || Elements(x.shape) > kMostElements) return;
+  if (random.Chance(4)) pool_.push_back(x);
+}
+
 Tensor ModelMaker::Moved(const Tensor& x, const Shape& shape, int i) {
   Tensor moved = x;
   moved.name = results_[static_cast<size_t>(i)];
   moved.shape = shape;
   moved.constant = from_constants_;
   made_.push_back(moved);
+  LeakNowAndThen(moved);
   return moved;
 }
 
@@ -434,7 +449,10 @@ void ModelMaker::KeepApart(const Tensor& x) {
   if (!x.constant) apart_.push_back(x);
 }
 
-bool ModelMaker::HasResults() const { return !apart_.empty() || pool_.size() > inputs_.size(); }
+bool ModelMaker::HasResults() const {
+  const auto computed = [](const Tensor& x) { return x.name.rfind("input", 0) != 0; };
+  return !apart_.empty() || std::any_of(pool_.begin(), pool_.end(), computed);
+}
 
 void ModelMaker::Finish(bool every_tensor) {
   // Constants that a recipe changed its mind about.
@@ -457,8 +475,8 @@ void ModelMaker::Finish(bool every_tensor) {
   }
   for (const InputData& input : inputs_) given.insert(input.tensor.name);
   for (const Tensor& x : pool_) {
-    const bool is_input = given.count(x.name) != 0;
-    if (is_input || (read_.count(x.name) != 0 && !random.Chance(10))) continue;
+    if (given.count(x.name) != 0 || (read_.count(x.name) != 0 && !random.Chance(10))) continue;
+    given.insert(x.name);
     outputs_.push_back(x);
   }
   outputs_.insert(outputs_.end(), apart_.begin(), apart_.end());

@@ -80,6 +80,7 @@ class ModelMaker {
   Tensor Partner(const Tensor& x, bool exact = false);
   /// A tensor of any element type.
   Tensor OfAnyType();
+  Tensor OfAnyTypeFrom(size_t least_rank);
   Tensor Input(const Shape& shape);
   /// An input whose elements differ from one another.
   Tensor DistinctInput(const Shape& shape);
@@ -143,6 +144,7 @@ class ModelMaker {
 
  private:
   Tensor FromPool(const std::function<bool(const Tensor&)>& fits, bool* found);
+  void LeakNowAndThen(const Tensor& x);
   std::string NewName(const std::string& base) { return base + "_" + std::to_string(counter_++); }
 
   int opset_;

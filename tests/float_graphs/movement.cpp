@@ -175,7 +175,7 @@ void Concat(ModelMaker& m) {
 }
 
 void Split(ModelMaker& m) {
-  const Tensor x = m.OfRankFrom(1);
+  const Tensor x = m.OfAnyTypeFrom(1);
   const int64_t axis = Axis(m, x.rank(), m.opset() >= 11);
   const size_t d = Counted(axis, x.rank());
   const int64_t size = x.shape[d];
@@ -212,7 +212,7 @@ void Split(ModelMaker& m) {
 
 /// Ends counted from either side, beyond the tensor, and steps backwards.
 void Slice(ModelMaker& m) {
-  const Tensor x = m.OfRankFrom(1);
+  const Tensor x = m.OfAnyTypeFrom(1);
   std::vector<int64_t> starts, ends, axes, steps;
   Shape out = x.shape;
   const bool old = m.opset() < 10;
@@ -261,7 +261,7 @@ void Slice(ModelMaker& m) {
 
 /// Constant indices of any shape: some, all of them, evenly spaced or not, counted from either side.
 void Gather(ModelMaker& m) {
-  const Tensor x = m.OfRankFrom(1);
+  const Tensor x = m.OfAnyTypeFrom(1);
   const int64_t axis = Axis(m, x.rank(), m.opset() >= 11);
   const size_t d = Counted(axis, x.rank());
   const int64_t size = x.shape[d];
@@ -325,7 +325,7 @@ void Pad(ModelMaker& m) {
 }
 
 void Expand(ModelMaker& m) {
-  const Tensor x = m.Shrunk(m.Any(), 200);
+  const Tensor x = m.Shrunk(m.OfAnyType(), 200);
   Shape wanted = x.shape;
   for (int64_t& extent : wanted) {
     if (extent == 1 && m.random.Chance(60))
@@ -342,7 +342,7 @@ void Expand(ModelMaker& m) {
 }
 
 void Tile(ModelMaker& m) {
-  const Tensor x = m.Shrunk(m.OfRankFrom(1), 200);
+  const Tensor x = m.Shrunk(m.OfAnyTypeFrom(1), 200);
   std::vector<int64_t> repeats;
   Shape out = x.shape;
   for (int64_t& extent : out) {
