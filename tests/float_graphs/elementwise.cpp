@@ -142,11 +142,11 @@ void DivScalar(ModelMaker& m) {
   const Tensor x = m.Any();
   const double d = m.random.OneOf<double>({-3, -2, 0.5, 0.75, 2, 2.5, 6});
   if (m.random.Chance(70)) {
-    const auto [lo, hi] = std::minmax(x.lo / d, x.hi / d);
+    const auto [lo, hi] = std::minmax({x.lo / d, x.hi / d});
     return m.Keep(m.Simple("Div", {x, m.Scalar(d)}, x.shape, lo, hi));
   }
   const Tensor y = m.Within(x, 0.5, 4);
-  const auto [lo, hi] = std::minmax(d / y.lo, d / y.hi);
+  const auto [lo, hi] = std::minmax({d / y.lo, d / y.hi});
   m.Keep(m.Simple("Div", {m.Scalar(d), y}, y.shape, lo, hi));
 }
 

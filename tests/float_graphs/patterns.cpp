@@ -33,7 +33,7 @@ Tensor Number(ModelMaker& m, double value, const Tensor& beside) {
 
 /// x times or divided by a number, whichever way it is written.
 Tensor Scaled(ModelMaker& m, const Tensor& x, double factor) {
-  const auto [lo, hi] = std::minmax(x.lo * factor, x.hi * factor);
+  const auto [lo, hi] = std::minmax({x.lo * factor, x.hi * factor});
   if (m.random.Chance(50)) return m.Simple("Div", {x, Number(m, 1 / factor, x)}, x.shape, lo, hi);
   return m.Simple("Mul", {x, Number(m, factor, x)}, x.shape, lo, hi);
 }
