@@ -10,7 +10,6 @@ namespace xrun::float_graphs {
 namespace {
 
 constexpr int kLast = 21;
-constexpr int64_t kMostProduct = 1500;
 
 /// The batch axes of the second operand: as the first, fewer, or ones.
 Shape OtherBatch(ModelMaker& m, Shape batch) {
@@ -126,10 +125,7 @@ Reduction RandomReduction(ModelMaker& m, const Tensor& x, int64_t most_count) {
     r.axes.push_back(static_cast<int64_t>(d));
   }
   const bool all = r.axes.size() == x.rank();
-  if (r.axes.empty()) {
-    // An axis of one is always there to make: reduce along the last as far as it is short enough.
-    r.nothing = true;
-  }
+  r.nothing = r.axes.empty();
   r.given = !(all && m.random.Chance(60));
   for (size_t d = 0; d < x.rank(); ++d) {
     if (gone[d] == 0)

@@ -66,13 +66,13 @@ int64_t Places(const Window& w, size_t d, int64_t size, bool ceil_mode) {
   return room / w.stride[d] + (start < size + w.pads[d] ? 2 : 1);
 }
 
-/// Weights [rows, ...] whose products keep the size of what they multiply; `sum`: the largest sum of magnitudes a row.
-Tensor Weights(ModelMaker& m, const Shape& shape, int64_t rows, int64_t terms, double* sum) {
+/// Weights whose products keep the size of what they multiply; `sum`: a bound of the sum of magnitudes of
+/// the `terms` that meet in one result.
+Tensor Weights(ModelMaker& m, const Shape& shape, int64_t terms, double* sum) {
   const double size = 1.7 / std::sqrt(static_cast<double>(terms));
   std::vector<double> values;
   for (int64_t i = 0; i < Elements(shape); ++i) values.push_back(m.random.Uniform(-size, size));
   *sum = size * static_cast<double>(terms);
-  (void)rows;
   return m.Floats(shape, values);
 }
 
@@ -109,8 +109,8 @@ Tensor Conv(ModelMaker& m, const Tensor& given) {
   const Shape shape{outputs, c / groups, w.kernel[0], w.kernel[1]};
   const int64_t terms = c / groups * w.kernel[0] * w.kernel[1];
   double sum = 0;
-  const Tensor weights = m.opset() >= 10 && m.random.Chance(10) ? Dequantized(m, shape, terms, &sum)
-                                                                : Weights(m, shape, outputs, terms, &sum);
+  const Tensor weights =
+      m.opset() >= 10 && m.random.Chance(10) ? Dequantized(m, shape, terms, &sum) : Weights(m, shape, terms, &sum);
   std::vector<Tensor> inputs{x, weights};
   double most = sum * x.most();
   if (m.random.Chance(60)) {
@@ -165,7 +165,7 @@ void ConvTranspose(ModelMaker& m) {
   const Shape shape{c, per, w.kernel[0], w.kernel[1]};
   double sum = 0;
   const int64_t terms = c / groups * w.kernel[0] * w.kernel[1];
-  std::vector<Tensor> inputs{x, Weights(m, shape, c, terms, &sum)};
+  std::vector<Tensor> inputs{x, Weights(m, shape, terms, &sum)};
   double most = sum * x.most();
   if (m.random.Chance(60)) {
     inputs.push_back(m.RandomFloats({groups * per}, -1, 1));
