@@ -174,4 +174,11 @@ std::span<const float> FloatExecutor::output(size_t index) const {
   return Floats(graph_.outputs[index]);
 }
 
+std::span<const std::byte> FloatExecutor::output_bytes(size_t index) const {
+  const ValueId id = graph_.outputs[index];
+  const Value& value = graph_.at(id);
+  return {static_cast<const std::byte*>(data_[static_cast<size_t>(id)]),
+          static_cast<size_t>(Elements(value.shape)) * SizeOf(value.dtype)};
+}
+
 }  // namespace xrun::compiler

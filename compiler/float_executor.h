@@ -39,6 +39,8 @@ class FloatExecutor {
 
   /// Result `index` of the last Run, valid until the next; inputs that are outputs must still be alive.
   std::span<const float> output(size_t index) const;
+  /// The same of an output of any element type, as bytes.
+  std::span<const std::byte> output_bytes(size_t index) const;
 
   const Graph& graph() const { return graph_; }
   /// Bytes of activation memory, for reports.

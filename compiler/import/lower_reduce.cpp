@@ -1,6 +1,7 @@
 // Reductions, Softmax and LogSoftmax: they work along axes.
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "compiler/import/operators.h"
@@ -73,6 +74,34 @@ Status LowerMean(Importer& importer, const NodeView& node, const Reduction& redu
   return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, target);
 }
 
+ReduceKind KindOf(const std::string& op) {
+  constexpr std::pair<const char*, ReduceKind> kKinds[] = {
+      {"ReduceSum", ReduceKind::kSum},       {"ReduceMean", ReduceKind::kMean},
+      {"ReduceMax", ReduceKind::kMax},       {"ReduceMin", ReduceKind::kMin},
+      {"ReduceProd", ReduceKind::kProd},     {"ReduceL1", ReduceKind::kL1},
+      {"ReduceL2", ReduceKind::kL2},         {"ReduceSumSquare", ReduceKind::kSumSquare},
+      {"ReduceLogSum", ReduceKind::kLogSum}, {"ReduceLogSumExp", ReduceKind::kLogSumExp}};
+  for (const auto& [name, kind] : kKinds) {
+    if (op == name) return kind;
+  }
+  assert(false && "an operator in the table without its reduction");
+  return ReduceKind::kSum;
+}
+
+/// noop_with_empty_axes: nothing is summed, but what is done before and after the sum is (a square, a logarithm), as
+/// over one more axis of 1.
+Status LowerEmptyReduction(Importer& importer, const NodeView& node, ValueId value, const Shape& x) {
+  const ReduceKind kind = KindOf(node.op());
+  const bool plain = kind == ReduceKind::kSum || kind == ReduceKind::kMean || kind == ReduceKind::kMax ||
+                     kind == ReduceKind::kMin || kind == ReduceKind::kProd;
+  if (plain) return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, x);
+  Shape column = x;
+  column.push_back(1);
+  XRUN_ASSIGN_OR_RETURN(value,
+                        importer.Emit(node, importer.Helper(node, "column"), Op::kReshape, NoAttrs{}, {value}, column));
+  return importer.EmitFinal(node, Op::kReduce, ReduceAttrs{kind, {static_cast<int64_t>(x.size())}, false}, {value});
+}
+
 }  // namespace
 
 /// ReduceMean of neighbouring axes as far as a pool can be; everything else is a Reduce.
@@ -81,23 +110,13 @@ Status LowerReduce(Importer& importer, const NodeView& node) {
   XRUN_ASSIGN_OR_RETURN(Reduction reduction, ReductionOf(importer, node, x.size()));
   const std::vector<int64_t>& axes = reduction.axes;
   XRUN_ASSIGN_OR_RETURN(const ValueId value, importer.Input(node, 0));
-  if (axes.empty()) return importer.EmitFinal(node, Op::kReshape, NoAttrs{}, {value}, x);
+  if (axes.empty()) return LowerEmptyReduction(importer, node, value, x);
   const bool neighbours = axes.back() - axes.front() + 1 == static_cast<int64_t>(axes.size());
   int64_t window = 1;
   for (int64_t axis : axes) window *= x[static_cast<size_t>(axis)];
   const bool pools = neighbours && window <= kMaxWindowAttribute;
   if (node.op() == "ReduceMean" && pools) return LowerMean(importer, node, reduction, x);
-  constexpr std::pair<const char*, ReduceKind> kKinds[] = {
-      {"ReduceSum", ReduceKind::kSum},       {"ReduceMean", ReduceKind::kMean},
-      {"ReduceMax", ReduceKind::kMax},       {"ReduceMin", ReduceKind::kMin},
-      {"ReduceProd", ReduceKind::kProd},     {"ReduceL1", ReduceKind::kL1},
-      {"ReduceL2", ReduceKind::kL2},         {"ReduceSumSquare", ReduceKind::kSumSquare},
-      {"ReduceLogSum", ReduceKind::kLogSum}, {"ReduceLogSumExp", ReduceKind::kLogSumExp}};
-  for (const auto& [name, kind] : kKinds) {
-    if (node.op() != name) continue;
-    return importer.EmitFinal(node, Op::kReduce, ReduceAttrs{kind, axes, reduction.keep_dims}, {value});
-  }
-  return node.Fail("is unknown");
+  return importer.EmitFinal(node, Op::kReduce, ReduceAttrs{KindOf(node.op()), axes, reduction.keep_dims}, {value});
 }
 
 /// Softmax and LogSoftmax. Before opset 13 they run over all axes from `axis` on together, since then over the one

@@ -81,7 +81,9 @@ Result<bool> FoldBatchNorm(Graph& graph) {
     if (node.op != Op::kBatchNorm) continue;
     XRUN_ASSIGN_OR_RETURN(const ChannelAffine affine, AffineOf(graph, node));
     Node* linear = rewriter.Producer(node.inputs[0]);
-    if (linear != nullptr && IsFoldableLinear(rewriter, *linear) && ChannelAxis(graph, *linear) == 1 &&
+    // A batch norm before this one that became a convolution between Reshapes no longer makes the value itself.
+    const bool makes_input = linear != nullptr && linear->outputs[0] == node.inputs[0];
+    if (makes_input && IsFoldableLinear(rewriter, *linear) && ChannelAxis(graph, *linear) == 1 &&
         rewriter.ReadOnce(node.inputs[0])) {
       XRUN_RETURN_IF_ERROR(ScaleOutput(rewriter, *linear, affine.scale, affine.shift, "bn"));
       linear->clamp = node.clamp;

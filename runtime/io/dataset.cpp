@@ -144,6 +144,15 @@ Result<Dataset> Dataset::Open(const std::vector<std::string>& sources, const std
       dataset.source_runs_ = runs;
       dataset.source_samples_ = samples;
       dataset.batch_ = column.units_per_run() * column.samples_per_unit();
+    } else if (const int64_t batch = column.units_per_run() * column.samples_per_unit(); batch != dataset.batch_) {
+      // Leading dimensions of several sizes are no batch that inputs share: whole runs are what must agree.
+      const auto whole = [](int64_t all, int64_t a_run) { return all % a_run == 0; };
+      if (runs != dataset.source_runs_ || !whole(samples, batch) || !whole(dataset.source_samples_, dataset.batch_)) {
+        return Failure{"input '" + input.spec.name + "' has " + SamplesText(samples) + ", " + std::to_string(batch) +
+                           " a run, input '" + first->spec.name + "' has " + std::to_string(dataset.source_samples_) +
+                           ", " + std::to_string(dataset.batch_) + " a run",
+                       "give each input as many whole runs"};
+      }
     } else if (samples != dataset.source_samples_ || runs != dataset.source_runs_) {
       return Failure{"input '" + input.spec.name + "' has " + SamplesText(samples) + ", input '" + first->spec.name +
                          "' has " + std::to_string(dataset.source_samples_),

@@ -192,6 +192,26 @@ TEST(CpuOperators, GroupNormalizationHasParametersOfGroupsThenOfChannels) {
   }
 }
 
+/// No axis is summed over, but what stands around the sum is computed.
+TEST(CpuOperators, ReduceOfNothingSquaresAndTakesLogarithmsAllTheSame) {
+  const std::pair<const char*, Floats> kCases[] = {{"ReduceL1", {2, 0.5F}},
+                                                   {"ReduceL2", {2, 0.5F}},
+                                                   {"ReduceSumSquare", {4, 0.25F}},
+                                                   {"ReduceLogSumExp", {-2, 0.5F}}};
+  for (const auto& [op, expected] : kCases) {
+    OnnxBuilder b = WithInput(18, {1, 2});
+    b.Node(op, {"x"}, {"y"}).Int("noop_with_empty_axes", 1);
+    const Floats y = Compute(b, {{-2, 0.5F}});
+    ASSERT_EQ(y.size(), 2U) << op;
+    for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(y[i], expected[i], 1e-6F) << op;
+  }
+  OnnxBuilder log = WithInput(18, {2});
+  log.Node("ReduceLogSum", {"x"}, {"y"}).Int("noop_with_empty_axes", 1);
+  const Floats y = Compute(log, {{1, 0.5F}});
+  ASSERT_EQ(y.size(), 2U);
+  EXPECT_NEAR(y[1], std::log(0.5F), 1e-6F);
+}
+
 TEST(CpuOperators, ReduceOfNothingIsTheInput) {
   OnnxBuilder b = WithInput(18, {2, 2});
   b.InitInts("axes", {0}, {});

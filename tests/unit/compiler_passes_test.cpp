@@ -118,6 +118,18 @@ TEST(CompilerPasses, LoneBatchNormBecomesDepthwise) {
   }
 }
 
+/// The first of two becomes a convolution between Reshapes, into which the second must not go (seed 5252 of
+/// tests/float_graphs).
+TEST(CompilerPasses, BatchNormAfterBatchNorm) {
+  for (const std::vector<Dim>& shape : std::vector<std::vector<Dim>>{{2, 3, 4, 5}, {2, 3}, {2, 3, 4}}) {
+    OnnxBuilder builder(13);
+    builder.Input("x", shape).Output("y");
+    AddBatchNorm(builder, "x", "n", 3);
+    AddBatchNorm(builder, "n", "y", 3);
+    EXPECT_EQ(Ops(Canonical(builder)).rfind(shape.size() == 4 ? "Conv" : "Reshape Conv", 0), 0U);
+  }
+}
+
 TEST(CompilerPasses, BatchNormIsNotFoldedIntoAConvThatOthersRead) {
   OnnxBuilder builder = WithConv();
   AddBatchNorm(builder, "c", "y", 3);

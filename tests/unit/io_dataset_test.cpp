@@ -125,6 +125,21 @@ TEST_F(DatasetTest, SeveralInputs) {
                 {"'right' has 3 samples", "'left' has 4"});
 }
 
+TEST_F(DatasetTest, InputsOfOtherLeadingDimensionsNeedAsManyRuns) {
+  const std::vector<InputSpec> inputs = {{"a", {2, 3}}, {"b", {5, 1}}};
+  const std::string a = "a=" + Save("a.npy", Counting({4, 3}));
+  const auto dataset = Dataset::Open({a, "b=" + Save("b.npy", Counting({10, 1}))}, inputs, {});
+  ASSERT_RESULT_OK(dataset);
+  EXPECT_EQ(dataset->runs(), 2);
+  const auto feed = dataset->Get(1);
+  ASSERT_RESULT_OK(feed);
+  EXPECT_EQ(Values(*feed, "a"), (std::vector<float>{6, 7, 8, 9, 10, 11}));
+  EXPECT_EQ(Values(*feed, "b"), (std::vector<float>{5, 6, 7, 8, 9}));
+  ExpectFailure(Dataset::Open({a, "b=" + Save("b9.npy", Counting({9, 1}))}, inputs, {}),
+                {"'b' has 9 samples, 5 a run", "'a' has 4, 2 a run"});
+  ExpectFailure(Dataset::Open({a, "b=" + Save("b5.npy", Counting({5, 1}))}, inputs, {}), {"'b' has 5 samples"});
+}
+
 TEST_F(DatasetTest, IdxPicturesArePreprocessed) {
   const std::string idx =
       std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x02", 16) + std::string("\0\xFF\x7F\1\2\3\4\5", 8);

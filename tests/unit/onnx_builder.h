@@ -38,6 +38,11 @@ class NodeBuilder {
     for (int64_t value : values) attribute->add_ints(value);
     return *this;
   }
+  NodeBuilder& Floats(const std::string& name, const std::vector<float>& values) {
+    auto* attribute = Add(name, onnx::AttributeProto::FLOATS);
+    for (float value : values) attribute->add_floats(value);
+    return *this;
+  }
   NodeBuilder& Tensor(const std::string& name, const onnx::TensorProto& tensor) {
     *Add(name, onnx::AttributeProto::TENSOR)->mutable_t() = tensor;
     return *this;
