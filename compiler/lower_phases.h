@@ -15,16 +15,16 @@ namespace xrun::compiler {
 Status LowerConvTranspose(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors,
                           Layer* layer);
 
-/// The least common denominator of the weights that Resize gives to elements along an axis; 0 in mode cubic and by other
-/// than whole factors, unless it is to the nearest.
+/// The least common denominator of the weights that Resize gives to elements along an axis; 0 in mode cubic and by
+/// other than whole factors, unless it is to the nearest.
 int64_t ResizeDenominator(const ResizeAttrs& attrs, size_t axis, int64_t in, int64_t out);
 
 /// Whether Lower has a form for this Resize, and if not, why.
 Status CheckResize(const Graph& graph, const Node& node);
 
 /// Growing by whole factors: every output pixel of a cell has the same neighbours with the same weights, but for those
-/// at the border, which are phases of their own. Linear weights are integers over an axis's ResizeDenominator, as rounding
-/// halves right takes the least. From a single pixel: a copy that repeats it.
+/// at the border, which are phases of their own. Linear weights are integers over an axis's ResizeDenominator, as
+/// rounding halves right takes the least. From a single pixel: a copy that repeats it.
 Status LowerResize(const Graph& graph, const Node& node, const std::vector<OverlayTensor>& tensors, Layer* layer);
 
 /// Channels that become the pixels of a cell, and the reverse.
