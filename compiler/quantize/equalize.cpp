@@ -7,7 +7,6 @@
 #include <map>
 #include <numeric>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "compiler/quantize/float_constants.h"
@@ -39,33 +38,27 @@ bool Commutes(const UnaryFunction& f) {
   }
 }
 
-/// Values whose channels can only be scaled together, from the products that make them to those that read them.
+/// What the channels of one value reach before they are multiplied with weights again.
 struct Reach {
   std::vector<ValueId> values;
-  std::vector<size_t> sources;   ///< convolutions that make one of the values
   std::vector<size_t> products;  ///< nodes whose input 0 is one of the values
-  bool Holds(ValueId id) const { return std::find(values.begin(), values.end(), id) != values.end(); }
 };
 
 class Equalizer {
  public:
-  Equalizer(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges, bool sums)
-      : graph_(graph), ranges_(ranges), sums_(sums) {
+  Equalizer(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) : graph_(graph), ranges_(ranges) {
     readers_.resize(graph.values.size());
-    producer_.assign(graph.values.size(), kNone);
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       for (ValueId id : graph.nodes[n].inputs) {
         if (id != kNone) readers_[static_cast<size_t>(id)].push_back(n);
       }
-      for (ValueId id : graph.nodes[n].outputs) producer_[static_cast<size_t>(id)] = static_cast<NodeId>(n);
     }
   }
 
   std::vector<std::string> Run() {
     std::vector<std::string> names;
-    for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-      if (graph_.nodes[n].op != Op::kConv || scaled_.contains(n)) continue;
-      for (const size_t source : Try(n)) names.push_back(graph_.nodes[source].name);
+    for (Node& node : graph_.nodes) {
+      if (node.op == Op::kConv && Try(node)) names.push_back(node.name);
     }
     return names;
   }
@@ -73,8 +66,8 @@ class Equalizer {
   /// Has the readers of `id` multiply its channels with these factors; false, and nothing done, when one cannot.
   bool Multiply(ValueId id, const std::vector<double>& factors) {
     Reach reach;
-    if (!Follow(id, static_cast<int64_t>(factors.size()), &reach) || !Takes(reach)) return false;
-    Scale(reach, factors);
+    if (!Reaches(id, static_cast<int64_t>(factors.size()), &reach)) return false;
+    Absorb(reach, factors);
     return true;
   }
 
@@ -89,9 +82,8 @@ class Equalizer {
     return constant(1) && constant(2) && !OnGrid(graph_, node);
   }
 
-  /// Adds a value and all that must be scaled with it; false when something does not commute with factors per channel.
+  /// False when some reader does not commute with factors per channel.
   bool Follow(ValueId id, int64_t channels, Reach* reach) const {
-    if (reach->Holds(id)) return true;
     if (graph_.IsOutput(id)) return false;
     reach->values.push_back(id);
     for (size_t n : readers_[static_cast<size_t>(id)]) {
@@ -103,11 +95,6 @@ class Equalizer {
           if (node.op == Op::kFullyConnected && at(id).shape != Shape{1, channels}) return false;
           reach->products.push_back(n);
           continue;
-        case Op::kConvTranspose:
-          if (!sums_ || node.inputs[0] != id || !HasFloatWeights(node) || node.as<ConvAttrs>().groups != 1)
-            return false;
-          reach->products.push_back(n);
-          continue;
         case Op::kUnary: {
           const auto& chain = node.as<UnaryAttrs>().chain;
           if (!std::all_of(chain.begin(), chain.end(), [](const UnaryFunction& f) { return Commutes(f); }))
@@ -115,14 +102,7 @@ class Equalizer {
           break;
         }
         case Op::kMul:
-          if (at(node.outputs[0]).shape != at(id).shape) return false;
-          break;
-        case Op::kAdd:
-        case Op::kSub:
-          if (!sums_) return false;
-          for (const ValueId operand : node.inputs) {
-            if (at(operand).shape != at(id).shape || !FollowBack(operand, channels, reach)) return false;
-          }
+          if (node.inputs[0] == node.inputs[1] || at(node.outputs[0]).shape != at(id).shape) return false;
           break;
         case Op::kReshape:
           if (at(node.outputs[0]).shape != Shape{1, channels}) return false;
@@ -139,50 +119,18 @@ class Equalizer {
     return true;
   }
 
-  /// Follow for an operand of a sum, which must be scaled as the other: begins at the convolution that it comes from.
-  bool FollowBack(ValueId id, int64_t channels, Reach* reach) const {
-    if (reach->Holds(id)) return true;
-    const NodeId from = producer_[static_cast<size_t>(id)];
-    if (from == kNone) return false;
-    const Node& node = graph_.nodes[static_cast<size_t>(from)];
-    switch (node.op) {
-      case Op::kConv:
-        if (!HasFloatWeights(node) || !Commutes(node.clamp)) return false;
-        reach->sources.push_back(static_cast<size_t>(from));
-        return Follow(id, channels, reach);
-      case Op::kMul:  // by a gate, which is not scaled
-        if (at(node.inputs[0]).shape != at(id).shape || at(node.inputs[1]).shape == at(id).shape) return false;
-        break;
-      case Op::kUnary:
-      case Op::kAdd:
-      case Op::kSub:
-      case Op::kMaxPool:
-      case Op::kAveragePool:
-      case Op::kResize:
-        break;
-      default:
-        return false;
-    }
-    return FollowBack(node.inputs[0], channels, reach) && reach->Holds(id);
-  }
-
-  /// Whether all that was added takes factors per channel, and something makes up for them.
-  bool Takes(const Reach& reach) const {
-    if (reach.products.empty()) return false;
-    return std::all_of(reach.values.begin(), reach.values.end(), [&](ValueId id) {
-      const auto& readers = readers_[static_cast<size_t>(id)];
-      return std::none_of(readers.begin(), readers.end(), [&](size_t n) {
-        const Node& node = graph_.nodes[n];
-        return node.op == Op::kMul && reach.Holds(node.inputs[0]) && reach.Holds(node.inputs[1]);
-      });
-    });
+  /// Whether all that `id` reaches takes factors per channel, and something makes up for them.
+  bool Reaches(ValueId id, int64_t channels, Reach* reach) const {
+    if (!Follow(id, channels, reach) || reach->products.empty()) return false;
+    std::vector<ValueId> values = reach->values;
+    std::sort(values.begin(), values.end());
+    return std::adjacent_find(values.begin(), values.end()) == values.end();  // else it joins itself in a Mul
   }
 
   /// For each input channel, its largest share of what an output channel of the product reaches.
   void AddShares(const Node& product, std::vector<double>* shares) const {
     const Shape& shape = at(product.inputs[1]).shape;
     const float* weights = at(product.inputs[1]).data<float>();
-    if (product.op == Op::kConvTranspose) return AddTransposedShares(shape, weights, shares);
     const int64_t groups = product.op == Op::kConv ? product.as<ConvAttrs>().groups : 1;
     const int64_t inputs = shape[1], kernel = Elements(shape) / (shape[0] * inputs), rows = shape[0] / groups;
     if (inputs == 1) return;  // depthwise: the row's own scale takes any factor
@@ -200,78 +148,36 @@ class Equalizer {
     }
   }
 
-  /// AddShares for weights [inputs][outputs][kernel].
-  static void AddTransposedShares(const Shape& shape, const float* weights, std::vector<double>* shares) {
-    const int64_t kernel = shape[2] * shape[3];
-    for (int64_t o = 0; o < shape[1]; ++o) {
-      std::vector<float> largest(static_cast<size_t>(shape[0]), 0.0F);
-      for (int64_t c = 0; c < shape[0]; ++c) {
-        for (int64_t k = 0; k < kernel; ++k) {
-          float& most = largest[static_cast<size_t>(c)];
-          most = std::max(most, std::fabs(weights[(c * shape[1] + o) * kernel + k]));
-        }
-      }
-      const float most = *std::max_element(largest.begin(), largest.end());
-      if (most == 0) continue;
-      for (size_t c = 0; c < largest.size(); ++c) {
-        (*shares)[c] = std::max((*shares)[c], static_cast<double>(largest[c] / most));
-      }
-    }
-  }
-
-  /// How far each channel reaches, as a share of the furthest one: the mean, of logarithms, over what convolutions and
-  /// sums make. 0 for channels that are 0 everywhere.
-  std::vector<double> Shares(const Reach& reach, int64_t channels) const {
-    std::vector<double> logs(static_cast<size_t>(channels), 0.0), seen = logs;
-    for (const ValueId id : reach.values) {
-      const NodeId from = producer_[static_cast<size_t>(id)];
-      if (from == kNone || static_cast<size_t>(id) >= ranges_.size()) continue;
-      const Op op = graph_.nodes[static_cast<size_t>(from)].op;
-      const std::vector<ChannelRange>& ranges = ranges_[static_cast<size_t>(id)];
-      if ((op != Op::kConv && op != Op::kAdd && op != Op::kSub) || ranges.size() != logs.size()) continue;
-      double most = 0;
-      for (const ChannelRange& range : ranges) most = std::max(most, static_cast<double>(range.largest));
-      for (size_t c = 0; c < logs.size(); ++c) {
-        if (ranges[c].largest == 0) continue;
-        logs[c] += std::log(static_cast<double>(ranges[c].largest) / most);
-        ++seen[c];
-      }
-    }
-    for (size_t c = 0; c < logs.size(); ++c) logs[c] = seen[c] == 0 ? 0 : std::exp(logs[c] / seen[c]);
-    return logs;
-  }
-
-  /// The convolutions that were scaled.
-  std::vector<size_t> Try(size_t n) {
-    const Node& node = graph_.nodes[n];
-    if (!HasFloatWeights(node) || !Commutes(node.clamp)) return {};
+  bool Try(Node& node) {
+    if (!HasFloatWeights(node) || !Commutes(node.clamp)) return false;
     const ValueId out = node.outputs[0];
-    if (static_cast<size_t>(out) >= ranges_.size()) return {};  // made by a split
-    const auto channels = static_cast<int64_t>(ranges_[static_cast<size_t>(out)].size());
+    if (static_cast<size_t>(out) >= ranges_.size()) return false;  // made by a split
+    const std::vector<ChannelRange>& ranges = ranges_[static_cast<size_t>(out)];
+    const auto channels = static_cast<int64_t>(ranges.size());
     Reach reach;
-    reach.sources.push_back(n);
-    if (channels < 2 || !Follow(out, channels, &reach) || !Takes(reach)) return {};
-    std::vector<double> shares(static_cast<size_t>(channels), 0.0);
-    for (size_t product : reach.products) AddShares(graph_.nodes[product], &shares);
-    std::vector<double> factors = Shares(reach, channels);
+    if (channels < 2 || !Reaches(out, channels, &reach)) return false;
+    std::vector<double> shares(ranges.size(), 0.0);
+    for (size_t n : reach.products) AddShares(graph_.nodes[n], &shares);
+    std::vector<double> factors(ranges.size(), 0.0);
     double most = 0;
     for (size_t c = 0; c < factors.size(); ++c) {
+      const auto range = static_cast<double>(ranges[c].largest);
+      if (range == 0) continue;
       // Activations m/s and weights u·s are equally far from their largest for s = sqrt(m/u); depthwise readers do not
       // mind any factor.
-      if (shares[c] != 0) factors[c] = std::sqrt(factors[c] / shares[c]);
+      factors[c] = shares[c] == 0 ? range : std::sqrt(range / shares[c]);
       most = std::max(most, factors[c]);
     }
-    if (most == 0) return {};
+    if (most == 0) return false;
     for (double& f : factors) f = f == 0 ? 1 : std::max(f / most, 1 / kLargestRatio);
-    Scale(reach, factors);
-    return reach.sources;
+    ScaleRows(node, factors);
+    Absorb(reach, factors);
+    return true;
   }
 
-  void Scale(const Reach& reach, const std::vector<double>& factors) {
-    for (size_t n : reach.sources) ScaleRows(graph_.nodes[n], factors);
+  void Absorb(const Reach& reach, const std::vector<double>& factors) {
     for (size_t n : reach.products) ScaleInputs(graph_.nodes[n], factors);
     for (ValueId id : reach.values) graph_.at(id).name = graph_.UniqueName(at(id).name + ".equalized");
-    scaled_.insert(reach.sources.begin(), reach.sources.end());
   }
 
   ValueId Rewritten(ValueId id, const std::vector<float>& data) {
@@ -279,7 +185,6 @@ class Equalizer {
     value.name = graph_.UniqueName(value.name + ".equalized");
     value.constant = CopyBytes(data.data(), data.size() * sizeof(float));
     readers_.emplace_back();
-    producer_.push_back(kNone);
     return graph_.AddValue(std::move(value));
   }
 
@@ -297,10 +202,8 @@ class Equalizer {
   }
 
   void ScaleInputs(Node& product, const std::vector<double>& factors) {
-    Shape shape = at(product.inputs[1]).shape;
-    const bool transposed = product.op == Op::kConvTranspose;
-    if (transposed) shape = {shape[0], 1, Elements(shape) / shape[0]};  // a row an input channel, as if depthwise
-    const int64_t groups = transposed ? shape[0] : product.op == Op::kConv ? product.as<ConvAttrs>().groups : 1;
+    const Shape shape = at(product.inputs[1]).shape;
+    const int64_t groups = product.op == Op::kConv ? product.as<ConvAttrs>().groups : 1;
     const int64_t inputs = shape[1], kernel = Elements(shape) / (shape[0] * inputs), rows = shape[0] / groups;
     std::vector<float> data = Floats(graph_, product.inputs[1]);
     for (int64_t o = 0; o < shape[0]; ++o) {
@@ -317,10 +220,7 @@ class Equalizer {
 
   Graph& graph_;
   const std::vector<std::vector<ChannelRange>>& ranges_;
-  bool sums_;
   std::vector<std::vector<size_t>> readers_;
-  std::vector<NodeId> producer_;
-  std::set<size_t> scaled_;  ///< convolutions
 };
 
 }  // namespace
@@ -333,6 +233,8 @@ struct Part {
   double ratio = 1;
 };
 
+/// Every part costs a group of channels in each layer that reads them: it must save this share of the channels.
+constexpr double kLeastGain = 0.003;
 constexpr size_t kMostParts = 3;
 
 /// Rounding noise of a channel in units of its own variance, for a scale that reaches as far as `largest`; a channel
@@ -345,7 +247,7 @@ double NoiseShare(const ChannelRange& channel, double largest) {
 }
 
 /// The parts of the best splits by reach that are worth it, the furthest first; one when none is.
-std::vector<Part> FindParts(const std::vector<ChannelRange>& channels, double least_gain) {
+std::vector<Part> FindParts(const std::vector<ChannelRange>& channels) {
   std::vector<size_t> order(channels.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -368,7 +270,7 @@ std::vector<Part> FindParts(const std::vector<ChannelRange>& channels, double le
         if (cost < best) best = cost, at = i;
       }
     }
-    if (whole - best < least_gain * static_cast<double>(channels.size())) break;
+    if (whole - best < kLeastGain * static_cast<double>(channels.size())) break;
     whole = best;
     bounds.insert(std::upper_bound(bounds.begin(), bounds.end(), at), at);
   }
@@ -386,8 +288,7 @@ std::vector<Part> FindParts(const std::vector<ChannelRange>& channels, double le
 
 class Splitter {
  public:
-  Splitter(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges, const EqualizeEffort& effort)
-      : graph_(graph), ranges_(ranges), effort_(effort) {}
+  Splitter(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) : graph_(graph), ranges_(ranges) {}
 
   std::vector<std::string> Run() {
     std::vector<std::string> names;
@@ -402,7 +303,7 @@ class Splitter {
     for (Node& node : nodes) {
       const auto conv = convs_.find(node.inputs.empty() ? kNone : node.inputs[0]);
       if (conv != convs_.end()) {
-        std::vector<Part> parts = FindParts(ranges_[static_cast<size_t>(node.outputs[0])], effort_.least_gain);
+        std::vector<Part> parts = FindParts(ranges_[static_cast<size_t>(node.outputs[0])]);
         if (parts.size() > 1) {
           names.push_back(conv->second.name);
           Apply(conv->second, node, std::move(parts));
@@ -420,7 +321,7 @@ class Splitter {
     }
     assert(convs_.empty() && "each has a reader");
     // Where the readers can take it back, the small channels are made as large as the others.
-    Equalizer equalizer(graph_, ranges_, effort_.sums);
+    Equalizer equalizer(graph_, ranges_);
     for (const Done& done : done_) {
       std::vector<double> factors(ranges_[static_cast<size_t>(done.result)].size());
       for (const Part& part : done.parts) {
@@ -514,7 +415,6 @@ class Splitter {
 
   Graph& graph_;
   const std::vector<std::vector<ChannelRange>>& ranges_;
-  EqualizeEffort effort_;
   std::map<ValueId, Node> convs_;  ///< by their output: kept back until their function comes
   struct Done {
     ValueId result = kNone;         ///< all channels again
@@ -526,9 +426,8 @@ class Splitter {
 
 }  // namespace
 
-std::vector<std::string> SplitByReach(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
-                                      const EqualizeEffort& effort) {
-  return Splitter(graph, ranges, effort).Run();
+std::vector<std::string> SplitByReach(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) {
+  return Splitter(graph, ranges).Run();
 }
 
 double ChannelRange::deviation() const {
@@ -563,9 +462,8 @@ Status ChannelRanges::Add(std::span<const std::span<const float>> inputs) {
   });
 }
 
-std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
-                                  const EqualizeEffort& effort) {
-  std::vector<std::string> names = Equalizer(graph, ranges, effort.sums).Run();
+std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges) {
+  std::vector<std::string> names = Equalizer(graph, ranges).Run();
   graph.RemoveDead();
   return names;
 }

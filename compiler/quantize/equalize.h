@@ -35,30 +35,18 @@ class ChannelRanges {
   std::vector<std::vector<ChannelRange>> ranges_;
 };
 
-/// How far equalisation goes. What goes further costs time (each part of a split costs a group of channels in each
-/// layer that reads them) or room (values that are scaled together are no longer each as even as they could be).
-struct EqualizeEffort {
-  double least_gain = 3e-3;  ///< share of a layer's channels that a part must save, counted as noise over signal
-  bool sums = false;         ///< whether factors pass through sums and into transposed convolutions
-};
-inline constexpr EqualizeEffort kMostEffort{.least_gain = 7e-4, .sums = true};
-
 /// Cross-layer equalisation (Nagel et al., Data-Free Quantization, 2019, section 4.1), with ranges measured: where the
 /// output of a convolution reaches other convolutions only, through operators that commute with positive factors (Relu,
-/// pooling, resizing, gates; sums, where asked for), each of its channels is divided by a factor that the readers'
-/// weights are multiplied with, so that channels of different reach share one scale well. What a sum adds is divided by
-/// the same factors, so that it must come from convolutions too: those of a chain of residual blocks are scaled
-/// together. Results stay what they were up to float rounding. Values that were changed are named NAME.equalized;
-/// returns the names of the convolutions.
-std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
-                                  const EqualizeEffort& effort = {});
+/// pooling, resizing, gates), each of its channels is divided by a factor that the readers' weights are multiplied
+/// with, so that channels of different reach share one scale well. Results stay what they were up to float rounding.
+/// Values that were changed are named NAME.equalized; returns the names of the convolutions.
+std::vector<std::string> Equalize(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges);
 
 /// The same for functions that do not commute with factors (SiLU, HardSwish, ...): where some channels of a convolution
 /// before such a function would drown in the rounding noise of a scale that fits the others, those of like reach become
 /// convolutions of their own, with a scale and a table each, joined again behind the function. Call before Equalize.
 /// Returns the names of the convolutions that were split.
-std::vector<std::string> SplitByReach(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges,
-                                      const EqualizeEffort& effort = {});
+std::vector<std::string> SplitByReach(Graph& graph, const std::vector<std::vector<ChannelRange>>& ranges);
 
 }  // namespace xrun::compiler
 

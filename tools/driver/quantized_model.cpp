@@ -66,13 +66,6 @@ compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
 constexpr int64_t kTrialRuns = 4;
 constexpr double kTrialMacs = 1e11;
 
-/// Runs, `most` of them, of a trial that computes the outputs `tried` times.
-int64_t TrialRuns(const compiler::Graph& graph, double tried, int64_t most) {
-  double macs = 0;
-  for (const compiler::Node& node : graph.nodes) macs += static_cast<double>(compiler::Macs(graph, node));
-  return static_cast<int64_t>(std::clamp(kTrialMacs / (tried * std::max(macs, 1.0)), 1.0, static_cast<double>(most)));
-}
-
 /// Copies channels of `graph` where that keeps its outputs closest; nothing when nothing needs it.
 Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::ActivationParams& params,
                                         const io::Dataset& data, int jobs, Progress& progress) {
@@ -84,66 +77,13 @@ Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::
   const auto most = static_cast<size_t>(std::max(4.0, kTrialMacs / std::max(macs, 1.0)));
   if (candidates.size() > most) candidates.resize(most);
   if (candidates.empty()) return compiler::CopyShifts{};
-  const int64_t runs = TrialRuns(graph, static_cast<double>(candidates.size() + 1), kTrialRuns);
+  const auto tried = static_cast<double>(candidates.size() + 1);
+  const auto runs = static_cast<int64_t>(std::clamp(kTrialMacs / (tried * macs), 1.0, double{kTrialRuns}));
   XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs));
   XRUN_RETURN_IF_ERROR(FeedSome(data, graph, runs, progress, [&](auto inputs) { return trial.Add(inputs); }));
   XRUN_ASSIGN_OR_RETURN(const std::vector<int> copies, compiler::ChooseCopies(graph, candidates, trial, {}));
   return compiler::CopyChannels(graph, candidates, copies);
 }
-
-/// Loss by rounding all activations that calls for most effort.
-constexpr double kHarmedOutputs = 0.02;
-
-/// Equalizes and calibrates a graph: as usual, or with most effort where rounding its activations harms the outputs and
-/// that lessens it.
-class Equalization {
- public:
-  Equalization(const io::Dataset& data, const compiler::QuantizeOptions& quantize, int jobs, Progress& progress)
-      : data_(data), quantize_(quantize), jobs_(jobs), progress_(progress) {}
-
-  Result<compiler::Calibration> Run(compiler::Graph& graph) {
-    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, jobs_));
-    XRUN_RETURN_IF_ERROR(
-        FeedSome(data_, graph, kReachRuns, progress_, [&](auto inputs) { return ranges.Add(inputs); }));
-    compiler::Graph most = graph;
-    const auto equalize = [&](compiler::Graph& each, const compiler::EqualizeEffort& effort) {
-      const size_t split = compiler::SplitByReach(each, ranges.ranges(), effort).size();
-      return split + compiler::Equalize(each, ranges.ranges(), effort).size();
-    };
-    const size_t usual_count = equalize(graph, {}), most_count = equalize(most, compiler::kMostEffort);
-    XRUN_ASSIGN_OR_RETURN(compiler::Calibration calibration, Calibrate(graph, data_, jobs_, progress_));
-    if (most_count == usual_count && most.nodes.size() == graph.nodes.size()) return calibration;
-    XRUN_ASSIGN_OR_RETURN(const double loss, Loss(graph, calibration));
-    if (loss <= kHarmedOutputs) return calibration;
-    XRUN_ASSIGN_OR_RETURN(compiler::Calibration again, Calibrate(most, data_, jobs_, progress_));
-    XRUN_ASSIGN_OR_RETURN(const double least_loss, Loss(most, again));
-    if (least_loss >= loss) return calibration;
-    graph = std::move(most);
-    further_ = true;
-    return again;
-  }
-
-  /// Whether it took most effort.
-  bool further() const { return further_; }
-
- private:
-  /// What rounding all activations takes from the outputs.
-  Result<double> Loss(const compiler::Graph& graph, const compiler::Calibration& calibration) {
-    XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams params,
-                          compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), calibration,
-                                                           quantize_.method, quantize_.percentile));
-    XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs_));
-    XRUN_RETURN_IF_ERROR(FeedSome(data_, graph, TrialRuns(graph, 1, kReachRuns), progress_,
-                                  [&](auto inputs) { return trial.Add(inputs); }));
-    return trial.Loss(std::vector<bool>(graph.values.size(), true));
-  }
-
-  const io::Dataset& data_;
-  const compiler::QuantizeOptions& quantize_;
-  int jobs_;
-  Progress& progress_;
-  bool further_ = false;
-};
 
 /// Calibrates `graph`, and equalizes it before.
 Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, ProgressMode progress_mode,
@@ -174,12 +114,12 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
                        (second_order ? std::min(data.runs(), kMomentRuns) : 0);
   Progress progress("calibrating", runs, progress_mode);
   if (equalize) {
-    Equalization equalization(data, quantize, flags.Jobs(), progress);
-    XRUN_ASSIGN_OR_RETURN(learnt.calibration, equalization.Run(graph));
-    if (equalization.further()) model.calibration += "; equalized further, since int8 harmed the outputs";
-  } else {
-    XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
+    XRUN_ASSIGN_OR_RETURN(auto ranges, compiler::ChannelRanges::Create(graph, flags.Jobs()));
+    XRUN_RETURN_IF_ERROR(FeedSome(data, graph, kReachRuns, progress, [&](auto inputs) { return ranges.Add(inputs); }));
+    compiler::SplitByReach(graph, ranges.ranges());
+    compiler::Equalize(graph, ranges.ranges());
   }
+  XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   if (copy) {
     const auto choose = [&] {
       return compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), learnt.calibration,
