@@ -134,6 +134,7 @@ Status MeasureInterpreter(const Structure& structure, const HardwareConfig& conf
   XRUN_ASSIGN_OR_RETURN(const compiler::Graph graph, structures::QuantizedGraph(structure, 1));
   compiler::CompileOptions options;
   options.config = config;
+  options.stagger = false;  // one entry is one request
   XRUN_ASSIGN_OR_RETURN(const Program program, compiler::Compile(graph, options));
   struct Launch {
     std::shared_ptr<const simulator::PreparedStep> step;
@@ -160,7 +161,10 @@ Status MeasureInterpreter(const Structure& structure, const HardwareConfig& conf
     run.checks = checks;
     XRUN_ASSIGN_OR_RETURN(const Seconds time, Fastest(runs, [&]() -> Status {
                             for (const Launch& launch : launches) {
-                              XRUN_RETURN_IF_ERROR(machine.Run(*launch.step, {&launch.request, 1}, run));
+                              simulator::LaunchReport report;
+                              XRUN_RETURN_IF_ERROR(machine.Run(*launch.step, {&launch.request, 1}, run, &report));
+                              if (report.requests_completed != 1)
+                                return Failure{"a launch did not run its request", ""};
                             }
                             return {};
                           }));
