@@ -163,8 +163,7 @@ Status MeasureInterpreter(const Structure& structure, const HardwareConfig& conf
                             for (const Launch& launch : launches) {
                               simulator::LaunchReport report;
                               XRUN_RETURN_IF_ERROR(machine.Run(*launch.step, {&launch.request, 1}, run, &report));
-                              if (report.requests_completed != 1)
-                                return Failure{"a launch did not run its request", ""};
+                              if (report.macs == 0) return Failure{"a launch computed nothing", ""};
                             }
                             return {};
                           }));
