@@ -45,7 +45,7 @@ std::optional<Planned> PlanAndMeasure(const Partition& partition, const CompileO
   planned.cycles = std::numeric_limits<double>::infinity();
   bool best = false;
   for (const bool ahead : {false, true}) {
-    planned.plan.options.weights_ahead = ahead;
+    planned.plan.options.loads_ahead = ahead;
     WeightImage measured = WeightImage::Measure();
     auto schedule = BuildSchedule(planned.partition, options.config, options.tiling, &planned.plan, &measured, nullptr);
     if (!schedule.ok()) return std::nullopt;
@@ -56,7 +56,7 @@ std::optional<Planned> PlanAndMeasure(const Partition& partition, const CompileO
     if (cycles < planned.cycles) best = ahead;
     planned.cycles = std::min(planned.cycles, cycles);
   }
-  planned.plan.options.weights_ahead = best;
+  planned.plan.options.loads_ahead = best;
   return planned;
 }
 

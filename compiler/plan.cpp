@@ -357,6 +357,7 @@ class Placer {
     }
     for (Item& item : items) item.limit = Limit(item.live);
     if (!PlaceItems(&items)) return false;
+    LetLoadsComeEarly(&items);
     Apply(items);
     return true;
   }
@@ -399,6 +400,27 @@ class Placer {
   bool Inside(int32_t root) const {
     const LiveRange g = Groups(root);
     return g.first == g.last && plan_->groups[static_cast<size_t>(g.first)].strips.has_value();
+  }
+
+  /// Moves buffers that are loaded to where nothing lives in the group before either, if there is such a place: their
+  /// first rows can then come while that group computes.
+  void LetLoadsComeEarly(std::vector<Item>* items) const {
+    for (Item& item : *items) {
+      if (item.buffer == nullptr || !item.buffer->loads || item.live.first == 0) continue;
+      const LiveRange both{item.live.first - 1, item.live.last};
+      std::vector<std::pair<uint64_t, uint64_t>> taken;
+      for (const Item& other : *items) {
+        if (&other != &item && other.live.Overlaps(both))
+          taken.emplace_back(other.address, other.address + other.words);
+      }
+      std::sort(taken.begin(), taken.end());
+      uint64_t address = 0;
+      for (const auto& [begin, end] : taken) {
+        if (address + item.words <= begin) break;
+        address = std::max(address, end);
+      }
+      if (address + item.words <= Limit(both)) item.address = address;
+    }
   }
 
   static void AddWords(const Item& item, std::vector<uint64_t>* words) {

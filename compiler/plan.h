@@ -50,9 +50,9 @@ struct PlanOptions {
     HardwareConfig share;
   };
   std::optional<Window> window = {};
-  /// The first weights of a group come while the group before still loads its last strips (schedule.cpp). A matter of
-  /// the schedule, not of the plan: better in some networks, worse in others, whose strips then come late.
-  bool weights_ahead = false;
+  /// The first weights or rows of a group come while the group before still loads its last ones (schedule.cpp). A
+  /// matter of the schedule, not of the plan: better in some networks, worse in others, whose strips then come late.
+  bool loads_ahead = false;
   /// May be null. Partitions that share a cache and have tensors (`varied`, by root) that differ in where they live or
   /// for how long tell them apart by `variant`.
   PlanCache* cache = nullptr;

@@ -63,21 +63,22 @@ uint32_t RowsOf(const Instruction& load) {
   return weights != nullptr ? weights->rows : 0;
 }
 
-/// Lets the first weights of each group come while the group before, whose own weights stay in the ring till its end,
-/// still loads its last strips: a part of them before each of these strips, as far as the ring has room. Otherwise they
-/// would come after all of that, when the array waits for them already.
-class WeightsAhead {
+/// Lets the first loads of each group come while the group before still loads. Where that one's own weights stay in the
+/// ring till its end, these are weights: a part of them before each of its last strips, as far as the ring has room.
+/// Where its weights stream, they are the first rows of tensors in DRAM, before the last of these weights. Otherwise
+/// they would come after all of that, when the array waits for them already.
+class LoadsAhead {
  public:
-  WeightsAhead(const Plan& plan, const HardwareConfig& config, Schedule* schedule)
-      : plan_(plan), config_(config), s_(*schedule) {}
+  LoadsAhead(const Partition& partition, const Plan& plan, const HardwareConfig& config, Schedule* schedule)
+      : partition_(partition), plan_(plan), config_(config), s_(*schedule) {}
 
   void Run() {
     for (size_t g = 0; g + 1 < plan_.groups.size(); ++g) {
       const std::vector<size_t> parts = Parts(g);
       const std::vector<size_t> strips = LoadsOfStrips(g);
       came_ = 0;
-      if (parts.empty() || strips.size() < 2) continue;
-      Move(g, parts, strips);
+      if (!parts.empty() && strips.size() >= 2) Move(g, parts, strips);
+      MoveInputs(g);
     }
   }
 
@@ -117,6 +118,45 @@ class WeightsAhead {
     return starts;
   }
 
+  /// Whether nothing of group g lies where a buffer of the next one does, or makes what it loads.
+  bool IsFree(size_t g, const Strips::Buffer& b) const {
+    const uint64_t begin = b.address, end = begin + b.words();
+    const bool taken = std::any_of(plan_.memory.begin(), plan_.memory.end(), [&](const MemoryPiece& piece) {
+      return piece.first_group <= g && g <= piece.last_group && piece.address < end &&
+             begin < piece.address + piece.words;
+    });
+    const auto& works = plan_.groups[g].strips->works;
+    return !taken && std::none_of(works.begin(), works.end(), [&](const Strips::Work& w) {
+      const int32_t output = partition_.layers[static_cast<size_t>(w.layer)].output;
+      const int32_t parent = partition_.tensors[static_cast<size_t>(output)].parent;
+      return (parent == kNone ? output : parent) == b.root;
+    });
+  }
+
+  void MoveInputs(size_t g) {
+    const PlannedGroup &now = plan_.groups[g], &next = plan_.groups[g + 1];
+    if (!now.strips || !now.strips->stream || !next.strips) return;
+    if (&plan_.options.ConfigOf(now.first, config_) != &plan_.options.ConfigOf(next.first, config_)) return;
+    std::vector<size_t> weights;
+    for (size_t i = Begin(g); i < Begin(g + 1); ++i) {
+      if (RowsOf(s_.body[i].instruction) != 0) weights.push_back(i);
+    }
+    if (weights.size() < 3) return;
+    size_t inputs = 0;
+    for (size_t i = Begin(g + 1); i < Begin(g + 2); ++i, ++inputs) {
+      const auto* load = std::get_if<Load>(&s_.body[i].instruction);
+      if (load == nullptr) break;
+      const auto& buffers = next.strips->buffers;
+      const auto buffer = std::find_if(buffers.begin(), buffers.end(), [&](const Strips::Buffer& b) {
+        return b.loads && b.address <= load->addr && load->addr < b.address + b.words();
+      });
+      if (buffer == buffers.end() || !IsFree(g, *buffer)) break;
+    }
+    const auto at = [&](size_t i) { return s_.body.begin() + static_cast<std::ptrdiff_t>(i); };
+    std::rotate(at(weights[weights.size() - 2]), at(Begin(g + 1)), at(Begin(g + 1) + inputs));
+    s_.group_starts[g + 1] += inputs;
+  }
+
   void Move(size_t g, const std::vector<size_t>& parts, const std::vector<size_t>& strips) {
     std::multimap<size_t, size_t> before;  // a strip's loads → parts
     for (size_t p = 0; p < parts.size(); ++p) {
@@ -144,6 +184,7 @@ class WeightsAhead {
     s_.group_starts[g + 1] += parts.size();
   }
 
+  const Partition& partition_;
   const Plan& plan_;
   const HardwareConfig& config_;
   Schedule& s_;
@@ -197,7 +238,7 @@ Result<Schedule> BuildSchedule(const Partition& placed, const HardwareConfig& co
       add(text);
     }
   }
-  if (plan != nullptr && plan->options.weights_ahead) WeightsAhead(*plan, config, &schedule).Run();
+  if (plan != nullptr && plan->options.loads_ahead) LoadsAhead(partition, *plan, config, &schedule).Run();
   if (weights->size() > UINT32_MAX) {
     return Failure{"the weights need more than 4 GiB", ""};
   }

@@ -65,11 +65,11 @@ std::vector<GroupCost> CostsOf(const Partition& partition, const Plan& plan, con
 struct Candidate {
   size_t back = 0, begin = 0, end = 0;  ///< first group of the back half; window [begin, end)
   uint32_t activation_rows = 0, weight_rows = 0;
-  bool weights_ahead = false;
+  bool loads_ahead = false;
   uint32_t longer = 1;  ///< convolutions of the window: so many times LongestConv
   double guess = 0;     ///< cycles
 
-  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows, weights_ahead, longer); }
+  auto Key() const { return std::make_tuple(back, begin, end, activation_rows, weight_rows, loads_ahead, longer); }
   StaggerCut Cut(const Plan& plan, const HardwareConfig& config) const {
     return {plan.groups[back].first,
             plan.groups[begin].first,
@@ -109,7 +109,7 @@ std::vector<Candidate> Guess(const Partition& partition, const Plan& plan, const
                   end,
                   CeilDiv(share, config.banks()),
                   config.weight_rows / 2,
-                  elastic && plan.options.weights_ahead,
+                  elastic && plan.options.loads_ahead,
                   1,
                   cycles};
         }
@@ -131,7 +131,7 @@ std::vector<Candidate> Neighbours(const Candidate& c, const HardwareConfig& conf
                        n.weight_rows <= config.weight_rows * 3 / 4;
     if (legal) found.push_back(n);
   };
-  add([](Candidate& n) { n.weights_ahead = !n.weights_ahead; });
+  add([](Candidate& n) { n.loads_ahead = !n.loads_ahead; });
   if (c.longer < 4) add([](Candidate& n) { n.longer *= 2; });
   add([](Candidate& n) { n.begin -= std::min<size_t>(n.begin, 3); });
   add([](Candidate& n) { n.begin = 0; });
@@ -166,7 +166,7 @@ std::optional<StaggeredPartition> SearchStagger(const Partition& partition, cons
   std::set<decltype(Candidate().Key())> known;
   const auto schedule = [&](const Candidate& c, WeightImage* image) {
     PlanOptions options = plan.options;
-    options.weights_ahead = c.weights_ahead;
+    options.loads_ahead = c.loads_ahead;
     return ScheduleStaggered(partition, config, c.Cut(plan, config), options, image);
   };
   const auto evaluate = [&](const Candidate& c) {
