@@ -119,7 +119,7 @@ TEST(CompilerWeightRows, NothingLiesWhereAnotherSegmentLives) {
     schedule.segments = 48;
     schedule.front_segments = 36;
     schedule.front_rows = front_rows;
-    schedule.stagger.emplace();
+    schedule.stagger = OverlayStep::Stagger{};
     schedule.body = before;
     const auto window = RandomLoads::Merge(beside, back, make.random());
     schedule.body.insert(schedule.body.end(), window.begin(), window.end());
