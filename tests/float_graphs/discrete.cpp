@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/import/tensor.h"
 #include "recipes.h"
 
 namespace xrun::float_graphs {
@@ -19,7 +20,7 @@ size_t Counted(int64_t axis, size_t rank) {
   return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
 }
 
-Type IntegerType(ModelMaker& m) { return m.random.Chance(60) ? Type::kInt64 : Type::kInt32; }
+DType IntegerType(ModelMaker& m) { return m.random.Chance(60) ? DType::kInt64 : DType::kInt32; }
 
 /// A second operand of one type with the first: a constant, the first itself, or another of the model.
 Tensor IntegerPartner(ModelMaker& m, const Tensor& x, int64_t lo, int64_t hi) {
@@ -34,7 +35,7 @@ Tensor IntegerPartner(ModelMaker& m, const Tensor& x, int64_t lo, int64_t hi) {
 }
 
 /// Integers that stay small, whatever came before.
-Tensor SmallIntegers(ModelMaker& m, Type type) {
+Tensor SmallIntegers(ModelMaker& m, DType type) {
   const Tensor x = m.Integers(type);
   if (x.most() <= 1000) return x;
   const Tensor divisor = m.Ints({}, {37}, type);
@@ -50,12 +51,12 @@ Recipe Comparison(const std::string& op, int first, int floats_from) {
             if (!floats && op == "Equal" && m.random.Chance(30)) {
               const Tensor a = m.Bool();
               m.Add(op, {a, a});
-              return m.Keep(m.Result(Type::kBool, a.shape, 0, 1, 0));
+              return m.Keep(m.Result(DType::kBool, a.shape, 0, 1, 0));
             }
             const Tensor a = floats ? m.Exact() : SmallIntegers(m, IntegerType(m));
             const Tensor b = floats ? m.Partner(a, true) : IntegerPartner(m, a, -3, 3);
             m.random.Chance(50) ? m.Add(op, {a, b}) : m.Add(op, {b, a});
-            m.Keep(m.Result(Type::kBool, Broadcast(a.shape, b.shape), 0, 1, 0));
+            m.Keep(m.Result(DType::kBool, Broadcast(a.shape, b.shape), 0, 1, 0));
           }};
 }
 
@@ -66,17 +67,17 @@ Recipe Logic(const std::string& op) {
             if (!Broadcasts(a.shape, b.shape) || Elements(Broadcast(a.shape, b.shape)) > 3000 ||
                 Broadcast(a.shape, b.shape).size() > 5) {
               m.Add("Not", {a});
-              b = m.Result(Type::kBool, a.shape, 0, 1, 0);
+              b = m.Result(DType::kBool, a.shape, 0, 1, 0);
             }
             m.Add(op, {a, b});
-            m.Keep(m.Result(Type::kBool, Broadcast(a.shape, b.shape), 0, 1, 0));
+            m.Keep(m.Result(DType::kBool, Broadcast(a.shape, b.shape), 0, 1, 0));
           }};
 }
 
 void Not(ModelMaker& m) {
   const Tensor x = m.Bool();
   m.Add("Not", {x});
-  m.Keep(m.Result(Type::kBool, x.shape, 0, 1, 0));
+  m.Keep(m.Result(DType::kBool, x.shape, 0, 1, 0));
 }
 
 /// Between floats, or integers of one type.
@@ -87,7 +88,7 @@ void Where(ModelMaker& m) {
   Shape shape = condition.shape;
   if (!Broadcasts(a.shape, shape)) a = IntegerPartner(m, {"", a.type, shape}, -4, 4);
   shape = Broadcast(a.shape, shape);
-  const Tensor b = floats ? m.Partner({"", Type::kFloat, shape}) : IntegerPartner(m, {"", a.type, shape}, -4, 4);
+  const Tensor b = floats ? m.Partner({"", DType::kFloat32, shape}) : IntegerPartner(m, {"", a.type, shape}, -4, 4);
   shape = Broadcast(shape, b.shape);
   m.random.Chance(50) ? m.Add("Where", {condition, a, b}) : m.Add("Where", {condition, b, a});
   m.Keep(m.Result(a.type, shape, std::min(a.lo, b.lo), std::max(a.hi, b.hi),
@@ -99,24 +100,24 @@ void IsNan(ModelMaker& m) {
   const Tensor x = m.Exact();
   const Tensor root = m.Simple("Sqrt", {x}, x.shape, 0, std::sqrt(std::max(x.hi, 0.0)));
   m.Add("IsNaN", {root});
-  const Tensor nan = m.Result(Type::kBool, x.shape, 0, 1, 0);
+  const Tensor nan = m.Result(DType::kBool, x.shape, 0, 1, 0);
   m.Keep(nan);
   m.Add("Where", {nan, m.Scalar(0.5), root});
-  m.Keep(m.Result(Type::kFloat, x.shape, 0, std::max(0.5, root.hi)));
+  m.Keep(m.Result(DType::kFloat32, x.shape, 0, std::max(0.5, root.hi)));
 }
 
 void Cast(ModelMaker& m) {
   switch (m.random.Pick(0, 4)) {
     case 0: {
       const Tensor x = m.Exact();
-      const Type type = IntegerType(m);
-      m.Add("Cast", {x}).Int("to", OnnxType(type));
+      const DType type = IntegerType(m);
+      m.Add("Cast", {x}).Int("to", compiler::OnnxType(type));
       return m.Keep(m.Result(type, x.shape, std::trunc(x.lo), std::trunc(x.hi), 0));
     }
     case 1: {
       const Tensor x = m.Exact();
-      m.Add("Cast", {x}).Int("to", OnnxType(Type::kBool));
-      return m.Keep(m.Result(Type::kBool, x.shape, 0, 1, 0));
+      m.Add("Cast", {x}).Int("to", compiler::OnnxType(DType::kBool));
+      return m.Keep(m.Result(DType::kBool, x.shape, 0, 1, 0));
     }
     case 2: {  // double and back: nothing is computed in between
       const Tensor x = m.Any();
@@ -127,13 +128,13 @@ void Cast(ModelMaker& m) {
     }
     case 3: {
       const Tensor x = m.random.Chance(50) ? m.Bool() : SmallIntegers(m, IntegerType(m));
-      m.Add("Cast", {x}).Int("to", OnnxType(Type::kFloat));
-      return m.Keep(m.Result(Type::kFloat, x.shape, x.lo, x.hi, 0));
+      m.Add("Cast", {x}).Int("to", compiler::OnnxType(DType::kFloat32));
+      return m.Keep(m.Result(DType::kFloat32, x.shape, x.lo, x.hi, 0));
     }
     default: {
       const Tensor x = m.random.Chance(50) ? m.Bool() : SmallIntegers(m, IntegerType(m));
-      const Type type = IntegerType(m);
-      m.Add("Cast", {x}).Int("to", OnnxType(type));
+      const DType type = IntegerType(m);
+      m.Add("Cast", {x}).Int("to", compiler::OnnxType(type));
       return m.Keep(m.Result(type, x.shape, x.lo, x.hi, 0));
     }
   }
@@ -166,7 +167,7 @@ void Mod(ModelMaker& m) {
   if (m.random.Chance(50)) {
     const Tensor x = m.Exact();
     m.Add("Mod", {x, m.Scalar(m.random.OneOf<double>({0.5, 0.75, -1.25, 2}))}).Int("fmod", 1);
-    return m.Keep(m.Result(Type::kFloat, x.shape, -2, 2, std::max(x.grid, 2)));
+    return m.Keep(m.Result(DType::kFloat32, x.shape, -2, 2, std::max(x.grid, 2)));
   }
   const Tensor a = SmallIntegers(m, IntegerType(m));
   const Tensor b = m.Ints({}, {m.random.OneOf<int64_t>({2, 3, 5, -3, -4})}, a.type);
@@ -181,7 +182,7 @@ void IntegerReduce(ModelMaker& m) {
   std::vector<std::string> ops{"ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceSumSquare", "ReduceProd"};
   std::string op = m.random.OneOf(ops);
   // ONNX Runtime has these of int32 only.
-  if ((op == "ReduceL1" || op == "ReduceSumSquare" || op == "ReduceProd") && x.type == Type::kInt64) op = "ReduceSum";
+  if ((op == "ReduceL1" || op == "ReduceSumSquare" || op == "ReduceProd") && x.type == DType::kInt64) op = "ReduceSum";
   const int64_t axis = AnyAxis(m, x.rank());
   const size_t d = Counted(axis, x.rank());
   Shape shape = x.shape;
@@ -212,7 +213,7 @@ void ArgMax(ModelMaker& m, const std::string& op) {
   Shape shape = x.shape;
   const auto last = static_cast<double>(shape[d] - 1);
   keep ? void(shape[d] = 1) : void(shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d)));
-  m.Keep(m.Result(Type::kInt64, shape, 0, last, 0));
+  m.Keep(m.Result(DType::kInt64, shape, 0, last, 0));
 }
 
 /// Places, values or both; where order does not count, of one only.
@@ -233,7 +234,7 @@ void TopK(ModelMaker& m) {
   Shape shape = x.shape;
   shape[d] = k;
   const Tensor values = m.Moved(x, shape, 0);
-  const Tensor places = m.Result(Type::kInt64, shape, 0, static_cast<double>(x.shape[d] - 1), 0, 1);
+  const Tensor places = m.Result(DType::kInt64, shape, 0, static_cast<double>(x.shape[d] - 1), 0, 1);
   m.Keep(values);
   m.Keep(places);
 }
@@ -241,8 +242,8 @@ void TopK(ModelMaker& m) {
 /// Integers computed from the model's inputs that lie in 0 … size − 1 of an axis.
 Tensor ComputedIndices(ModelMaker& m, const Shape& shape, int64_t size) {
   const Tensor x = m.Input(shape);
-  const Type type = IntegerType(m);
-  m.Add("Cast", {x}).Int("to", OnnxType(type));
+  const DType type = IntegerType(m);
+  m.Add("Cast", {x}).Int("to", compiler::OnnxType(type));
   const Tensor whole = m.Result(type, shape, x.lo, x.hi, 0);
   if (m.opset() >= 10 && m.random.Chance(50)) {
     m.Add("Mod", {whole, m.Ints({}, {size}, type)});
@@ -279,7 +280,7 @@ Tensor ConstantIndices(ModelMaker& m, const Shape& shape, const std::function<in
     const int64_t size = size_of(i);
     values.push_back(m.random.Pick(m.random.Chance(20) ? -size : 0, size - 1));
   }
-  return m.Ints(shape, values, Type::kInt64);
+  return m.Ints(shape, values, DType::kInt64);
 }
 
 void GatherElements(ModelMaker& m) {
@@ -328,7 +329,7 @@ void NonMaxSuppression(ModelMaker& m) {
   }
   NodeBuilder node = m.Add("NonMaxSuppression", inputs);
   if (m.random.Chance(40)) node.Int("center_point_box", m.random.Pick(0, 1));
-  m.KeepApart(m.Result(Type::kInt64, {n * classes * (all ? boxes : 1), 3}, 0, static_cast<double>(boxes), 0));
+  m.KeepApart(m.Result(DType::kInt64, {n * classes * (all ? boxes : 1), 3}, 0, static_cast<double>(boxes), 0));
 }
 
 /// Rounded to 8 bits and back, at steps that hold exact values exactly.
@@ -343,8 +344,8 @@ void QuantizeDequantize(ModelMaker& m) {
   const Tensor bytes = m.Unnamed(x);
   m.Add("DequantizeLinear", {bytes, scale, point});
   const double least = static_cast<double>((is_signed ? -128 : 0) - zero) * step, most = least + 255 * step;
-  m.Keep(
-      m.Result(Type::kFloat, x.shape, std::clamp(x.lo - step, least, most), std::clamp(x.hi + step, least, most), 6));
+  m.Keep(m.Result(DType::kFloat32, x.shape, std::clamp(x.lo - step, least, most), std::clamp(x.hi + step, least, most),
+                  6));
 }
 
 }  // namespace

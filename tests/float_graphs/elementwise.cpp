@@ -31,7 +31,7 @@ Recipe Function(const std::string& op, int first, double lo, double hi, const At
             NodeBuilder node = m.Add(op, {x});
             const auto f = attributes(m, node);
             const auto [least, most] = BoundsOf(f, x.lo, x.hi);
-            m.Keep(m.Result(Type::kFloat, x.shape, least, most));
+            m.Keep(m.Result(DType::kFloat32, x.shape, least, most));
           }};
 }
 
@@ -168,7 +168,7 @@ void Pow(ModelMaker& m) {
   const auto [lo, hi] = BoundsOf([&](double v) { return std::pow(v, exponent); }, x.lo, x.hi);
   const bool as_integer = m.opset() >= 12 && exponent == std::floor(exponent) && m.random.Chance(40);
   const Tensor power =
-      as_integer ? m.Ints({}, {static_cast<int64_t>(exponent)}, m.random.Chance(50) ? Type::kInt64 : Type::kInt32)
+      as_integer ? m.Ints({}, {static_cast<int64_t>(exponent)}, m.random.Chance(50) ? DType::kInt64 : DType::kInt32)
                  : m.Scalar(exponent);
   m.Keep(m.Simple("Pow", {x, power}, x.shape, lo, hi));
 }
@@ -207,7 +207,7 @@ void Clip(ModelMaker& m) {
     const Tensor most = std::isfinite(hi) ? m.Scalar(hi) : Tensor{};
     m.Add("Clip", {x, least, most});
   }
-  m.Keep(m.Result(Type::kFloat, x.shape, std::clamp(x.lo, lo, hi), std::clamp(x.hi, lo, hi),
+  m.Keep(m.Result(DType::kFloat32, x.shape, std::clamp(x.lo, lo, hi), std::clamp(x.hi, lo, hi),
                   x.exact() ? std::max(x.grid, 5) : -1));
 }
 
@@ -216,7 +216,7 @@ void ThresholdedRelu(ModelMaker& m) {
   const double alpha = static_cast<double>(m.random.Pick(-8, 32)) / 16;
   NodeBuilder node = m.Add("ThresholdedRelu", {x});
   if (alpha != 1 || m.random.Chance(50)) node.Float("alpha", static_cast<float>(alpha));
-  m.Keep(m.Result(Type::kFloat, x.shape, std::min(0.0, x.lo), std::max(0.0, x.hi), x.grid));
+  m.Keep(m.Result(DType::kFloat32, x.shape, std::min(0.0, x.lo), std::max(0.0, x.hi), x.grid));
 }
 
 float Alpha(ModelMaker& m, NodeBuilder& node, const std::string& name, float otherwise, std::vector<float> others) {

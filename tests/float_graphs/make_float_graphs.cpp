@@ -1,7 +1,7 @@
 // make_float_graphs: random float ONNX models, their inputs, and what the float executor makes of them.
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,26 +14,12 @@ namespace {
 
 using namespace xrun;
 
-constexpr const char* kUsage =
-    "usage: make_float_graphs DIR [--first S] [--seeds N] [--every-tensor]\n"
-    "       make_float_graphs --show SEED\n"
-    "For each seed from S (1) on, N of them (100), writes into DIR:\n"
-    "  SEED.onnx  a random float model\n"
+constexpr const char* kAbout =
+    "Random float ONNX models. For each seed writes into DIR:\n"
+    "  SEED.onnx  the model\n"
     "  SEED.npz   input/NAME; imported/I: output I of the float executor after import; passed/I: after all passes\n"
     "A line a seed on stdout: \"SEED ok\", or \"SEED failed: WHY\" when a model was refused or the two runs differ.\n"
-    "Exit code 1 when any failed. --every-tensor makes each tensor an output, to find where\n"
-    "results part. --show prints a model as text.\n";
-
-int Usage(const std::string& problem) {
-  std::fprintf(stderr, "make_float_graphs: %s\n%s", problem.c_str(), kUsage);
-  return 2;
-}
-
-bool Number(const char* text, uint64_t* number) {
-  char* end = nullptr;
-  *number = std::strtoull(text, &end, 10);
-  return end != text && *end == '\0';
-}
+    "Exit code 1 when any failed.";
 
 Status WriteAll(uint64_t seed, const std::filesystem::path& folder, bool every_tensor) {
   float_graphs::ModelMaker maker = float_graphs::MakeModel(seed, every_tensor);
@@ -82,28 +68,20 @@ int Show(uint64_t seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t first = 1, seeds = 100;
+  uint64_t first = 1, seeds = 100, shown = 0;
   std::string folder;
   bool every_tensor = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--help") return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
-    if (argument == "--first" || argument == "--seeds") {
-      if (i + 1 == argc || !Number(argv[++i], argument == "--first" ? &first : &seeds)) {
-        return Usage(argument + " wants a number");
-      }
-    } else if (argument == "--every-tensor") {
-      every_tensor = true;
-    } else if (argument == "--show") {
-      uint64_t seed = 0;
-      return i + 1 < argc && Number(argv[i + 1], &seed) ? Show(seed) : Usage("--show wants a seed");
-    } else if (argument.rfind("--", 0) == 0 || !folder.empty()) {
-      return Usage("unexpected " + argument);
-    } else {
-      folder = argument;
-    }
-  }
-  if (folder.empty()) return Usage("a folder is wanted");
+  CLI::App app(kAbout, "make_float_graphs");
+  const CLI::Option* directory = app.add_option("DIR", folder)->check(CLI::ExistingDirectory);
+  app.add_option("--first", first, "First seed")->capture_default_str();
+  app.add_option("--seeds", seeds, "So many seeds")->capture_default_str();
+  app.add_flag("--every-tensor", every_tensor, "Every tensor an output, to find where results part");
+  const CLI::Option* show = app.add_option("--show", shown, "Print the model of a seed as text, nothing else");
+  app.callback([&] {
+    if (directory->empty() == show->empty()) throw CLI::ValidationError("either DIR or --show is wanted");
+  });
+  CLI11_PARSE(app, argc, argv);
+  if (!show->empty()) return Show(shown);
   int failed = 0;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     const Status done = WriteAll(seed, folder, every_tensor);

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "compiler/import/tensor.h"
+
 namespace xrun::float_graphs {
 namespace {
 
@@ -19,23 +21,9 @@ std::vector<Tensor> Fitting(const std::vector<Tensor>& pool, const std::function
   return found;
 }
 
-bool IsFloat(const Tensor& x) { return x.type == Type::kFloat; }
+bool IsFloat(const Tensor& x) { return x.type == DType::kFloat32; }
 
 }  // namespace
-
-int OnnxType(Type type) {
-  switch (type) {
-    case Type::kFloat:
-      return onnx::TensorProto::FLOAT;
-    case Type::kInt64:
-      return onnx::TensorProto::INT64;
-    case Type::kInt32:
-      return onnx::TensorProto::INT32;
-    case Type::kBool:
-      return onnx::TensorProto::BOOL;
-  }
-  return 0;
-}
 
 int64_t Elements(const Shape& shape) {
   int64_t count = 1;
@@ -97,7 +85,7 @@ Shape ModelMaker::RandomShape(size_t rank) {
 }
 
 Tensor ModelMaker::Input(const Shape& shape) {
-  Tensor x{NewName("input"), Type::kFloat, shape, -random.OneOf<double>({1, 2, 4}), random.OneOf<double>({1, 2, 4}),
+  Tensor x{NewName("input"), DType::kFloat32, shape, -random.OneOf<double>({1, 2, 4}), random.OneOf<double>({1, 2, 4}),
            kInputGrid};
   InputData data{x, {}};
   for (int64_t i = 0; i < Elements(shape); ++i) {
@@ -171,34 +159,34 @@ Tensor ModelMaker::ExactOfRankFrom(size_t least) {
 
 Tensor ModelMaker::Bool() {
   bool found = false;
-  const Tensor x = FromPool([](const Tensor& t) { return t.type == Type::kBool; }, &found);
+  const Tensor x = FromPool([](const Tensor& t) { return t.type == DType::kBool; }, &found);
   if (found && random.Chance(60)) return x;
   const Tensor a = Exact();
   const Tensor b = Partner(a, true);
   return [&] {
     Add(opset_ >= 9 ? random.OneOf<std::string>({"Less", "Greater"}) : "Greater", {a, b});
-    return Result(Type::kBool, Broadcast(a.shape, b.shape), 0, 1, 0);
+    return Result(DType::kBool, Broadcast(a.shape, b.shape), 0, 1, 0);
   }();
 }
 
-Tensor ModelMaker::Integers(Type type) {
+Tensor ModelMaker::Integers(DType type) {
   bool found = false;
   const Tensor x = FromPool([&](const Tensor& t) { return t.type == type; }, &found);
   if (found && random.Chance(60)) return x;
   const Tensor from = Exact();
-  Add("Cast", {from}).Int("to", OnnxType(type));
+  Add("Cast", {from}).Int("to", compiler::OnnxType(type));
   return Result(type, from.shape, std::trunc(from.lo), std::trunc(from.hi), 0);
 }
 
 Tensor ModelMaker::OfAnyTypeFrom(size_t least) {
   bool found = false;
-  const Tensor x = FromPool([&](const Tensor& t) { return t.type != Type::kFloat && t.rank() >= least; }, &found);
+  const Tensor x = FromPool([&](const Tensor& t) { return t.type != DType::kFloat32 && t.rank() >= least; }, &found);
   return found && random.Chance(20) ? x : OfRankFrom(least);
 }
 
 Tensor ModelMaker::OfAnyType() {
   bool found = false;
-  const Tensor x = FromPool([](const Tensor& t) { return t.type != Type::kFloat; }, &found);
+  const Tensor x = FromPool([](const Tensor& t) { return t.type != DType::kFloat32; }, &found);
   return found && random.Chance(25) ? x : Any();
 }
 
@@ -264,7 +252,7 @@ Tensor ModelMaker::Within(const Tensor& x, double lo, double hi) {
       } else {
         Add("Clip", {x, Scalar(from), Scalar(to)});
       }
-      return Result(Type::kFloat, x.shape, least, most, grid);
+      return Result(DType::kFloat32, x.shape, least, most, grid);
     }
   }
 }
@@ -302,7 +290,7 @@ Tensor ModelMaker::Shrunk(const Tensor& x, int64_t most_elements) {
 Tensor ModelMaker::Floats(const Shape& shape, const std::vector<double>& values) {
   assert(Elements(shape) == static_cast<int64_t>(values.size()));
   std::vector<float> floats(values.begin(), values.end());
-  Tensor x{NewName("c"), Type::kFloat, shape, 0, 0, -1, true};
+  Tensor x{NewName("c"), DType::kFloat32, shape, 0, 0, -1, true};
   if (!floats.empty()) {
     const auto [lo, hi] = std::minmax_element(floats.begin(), floats.end());
     x.lo = *lo;
@@ -350,7 +338,7 @@ Tensor ModelMaker::RandomExact(const Shape& shape, double lo, double hi, int gri
   return Floats(shape, values);
 }
 
-Tensor ModelMaker::Ints(const Shape& shape, const std::vector<int64_t>& values, Type type) {
+Tensor ModelMaker::Ints(const Shape& shape, const std::vector<int64_t>& values, DType type) {
   Tensor x{NewName("c"), type, shape, 0, 0, 0, true};
   if (!values.empty()) {
     const auto [lo, hi] = std::minmax_element(values.begin(), values.end());
@@ -358,22 +346,22 @@ Tensor ModelMaker::Ints(const Shape& shape, const std::vector<int64_t>& values, 
     x.hi = static_cast<double>(*hi);
   }
   if (random.Chance(75)) {
-    builder_.InitInts(x.name, shape, values, OnnxType(type));
+    builder_.InitInts(x.name, shape, values, compiler::OnnxType(type));
     return x;
   }
   NodeBuilder node = builder_.Node("Constant", {}, {x.name});
-  if (opset_ >= 12 && type == Type::kInt64 && shape.empty() && random.Chance(60)) {
+  if (opset_ >= 12 && type == DType::kInt64 && shape.empty() && random.Chance(60)) {
     node.Int("value_int", values[0]);
-  } else if (opset_ >= 12 && type == Type::kInt64 && shape.size() == 1 && random.Chance(60)) {
+  } else if (opset_ >= 12 && type == DType::kInt64 && shape.size() == 1 && random.Chance(60)) {
     node.Ints("value_ints", values);
   } else {
-    node.Tensor("value", test::IntTensor("", shape, values, OnnxType(type)));
+    node.Tensor("value", test::IntTensor("", shape, values, compiler::OnnxType(type)));
   }
   return x;
 }
 
 Tensor ModelMaker::Bytes(const Shape& shape, const std::vector<int64_t>& values, bool is_signed) {
-  Tensor x{NewName("c"), Type::kFloat, shape, 0, 0, -1, true};
+  Tensor x{NewName("c"), DType::kFloat32, shape, 0, 0, -1, true};
   builder_.InitInts(x.name, shape, values, is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
   return x;
 }
@@ -397,9 +385,10 @@ NodeBuilder ModelMaker::Add(const std::string& op, const std::vector<Tensor>& in
   return builder;
 }
 
-Tensor ModelMaker::Result(Type type, const Shape& shape, double lo, double hi, int grid, int i) {
+Tensor ModelMaker::Result(DType type, const Shape& shape, double lo, double hi, int grid, int i) {
   // Too many digits for a float are no longer exact.
-  if (grid >= 0 && type == Type::kFloat && std::ldexp(std::max(std::abs(lo), std::abs(hi)), grid) >= 0x1p23) grid = -1;
+  if (grid >= 0 && type == DType::kFloat32 && std::ldexp(std::max(std::abs(lo), std::abs(hi)), grid) >= 0x1p23)
+    grid = -1;
   const Tensor result{results_[static_cast<size_t>(i)], type, shape, lo, hi, grid, from_constants_};
   made_.push_back(result);
   LeakNowAndThen(result);
@@ -409,13 +398,13 @@ Tensor ModelMaker::Result(Type type, const Shape& shape, double lo, double hi, i
 Tensor ModelMaker::Simple(const std::string& op, const std::vector<Tensor>& inputs, const Shape& shape, double lo,
                           double hi, int grid) {
   Add(op, inputs);
-  return Result(Type::kFloat, shape, lo, hi, grid);
+  return Result(DType::kFloat32, shape, lo, hi, grid);
 }
 
 /// What stands inside of a pattern may be read from outside, or be an output, too: then it must not be fused away.
 void ModelMaker::LeakNowAndThen(const Tensor& x) {
   const bool pool = x.name.find("Pool") != std::string::npos;  // see KeepApart
-  if (x.type != Type::kFloat || x.constant || pool || x.most() > 16 || Elements(x.shape) > kMostElements) return;
+  if (x.type != DType::kFloat32 || x.constant || pool || x.most() > 16 || Elements(x.shape) > kMostElements) return;
   if (random.Chance(4)) pool_.push_back(x);
 }
 
@@ -430,7 +419,7 @@ Tensor ModelMaker::Moved(const Tensor& x, const Shape& shape, int i) {
 }
 
 Tensor ModelMaker::Computed(const Shape& shape, double value) {
-  return {results_[0], Type::kInt64, shape, value, value, 0, true};
+  return {results_[0], DType::kInt64, shape, value, value, 0, true};
 }
 
 Tensor ModelMaker::Unnamed(const Tensor& x) const {
@@ -440,8 +429,8 @@ Tensor ModelMaker::Unnamed(const Tensor& x) const {
 }
 
 void ModelMaker::Keep(const Tensor& x) {
-  if (x.constant && x.type != Type::kFloat) return;
-  Tensor kept = x.type == Type::kFloat ? Shrunk(Tame(x), kMostElements) : x;
+  if (x.constant && x.type != DType::kFloat32) return;
+  Tensor kept = x.type == DType::kFloat32 ? Shrunk(Tame(x), kMostElements) : x;
   (x.constant ? constants_ : pool_).push_back(std::move(kept));
 }
 
@@ -469,7 +458,7 @@ void ModelMaker::Finish(bool every_tensor) {
     for (const Tensor& x : made_) {
       if (x.constant || !given.insert(x.name).second) continue;
       outputs_.push_back(x);
-      builder_.Output(x.name, OnnxType(x.type));
+      builder_.Output(x.name, compiler::OnnxType(x.type));
     }
     return;
   }
@@ -480,7 +469,7 @@ void ModelMaker::Finish(bool every_tensor) {
     outputs_.push_back(x);
   }
   outputs_.insert(outputs_.end(), apart_.begin(), apart_.end());
-  for (const Tensor& x : outputs_) builder_.Output(x.name, OnnxType(x.type));
+  for (const Tensor& x : outputs_) builder_.Output(x.name, compiler::OnnxType(x.type));
 }
 
 }  // namespace xrun::float_graphs

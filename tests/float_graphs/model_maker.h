@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/cpu/op.h"
 #include "tests/unit/onnx_builder.h"
 
 namespace xrun::float_graphs {
@@ -16,16 +17,13 @@ namespace xrun::float_graphs {
 using Shape = std::vector<int64_t>;
 using test::NodeBuilder;
 
-enum class Type { kFloat, kInt64, kInt32, kBool };
-
-int OnnxType(Type type);
 int64_t Elements(const Shape& shape);
 
 /// A tensor of the model being written, and what is known of its values whatever the model's inputs are. That keeps
 /// functions inside their domains, and operators that jump (comparisons, Floor, ArgMax) where no rounding decides.
 struct Tensor {
   std::string name;
-  Type type = Type::kFloat;
+  DType type = DType::kFloat32;
   Shape shape;
   double lo = 0, hi = 0;  ///< bounds of its values
   /// The values are multiples of 2^-grid that every implementation computes exactly; -1: rounded somewhere.
@@ -75,7 +73,7 @@ class ModelMaker {
   Tensor Exact();
   Tensor ExactOfRankFrom(size_t least);
   Tensor Bool();
-  Tensor Integers(Type type);
+  Tensor Integers(DType type);
   /// A float tensor that broadcasts together with `x`, from either side; a constant now and then.
   Tensor Partner(const Tensor& x, bool exact = false);
   /// A tensor of any element type.
@@ -101,7 +99,7 @@ class ModelMaker {
   /// Multiples of 2^-grid.
   Tensor RandomExact(const Shape& shape, double lo, double hi, int grid);
   Tensor Scalar(double value) { return Floats({}, {value}); }
-  Tensor Ints(const Shape& shape, const std::vector<int64_t>& values, Type type = Type::kInt64);
+  Tensor Ints(const Shape& shape, const std::vector<int64_t>& values, DType type = DType::kInt64);
   /// int8 or uint8, for QuantizeLinear and DequantizeLinear alone.
   Tensor Bytes(const Shape& shape, const std::vector<int64_t>& values, bool is_signed);
   Tensor IntList(const std::vector<int64_t>& values) { return Ints({static_cast<int64_t>(values.size())}, values); }
@@ -111,7 +109,7 @@ class ModelMaker {
   /// A node and its results, to be described by Result.
   NodeBuilder Add(const std::string& op, const std::vector<Tensor>& inputs, int outputs = 1);
   /// Result i of the node added last; its bounds are those of the values.
-  Tensor Result(Type type, const Shape& shape, double lo, double hi, int grid = -1, int i = 0);
+  Tensor Result(DType type, const Shape& shape, double lo, double hi, int grid = -1, int i = 0);
   /// A node without attributes.
   Tensor Simple(const std::string& op, const std::vector<Tensor>& inputs, const Shape& shape, double lo, double hi,
                 int grid = -1);

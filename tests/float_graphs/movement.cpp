@@ -102,7 +102,7 @@ void Unsqueeze(ModelMaker& m) {
 
 void Squeeze(ModelMaker& m) {
   Tensor x = m.OfAnyType();
-  if (std::find(x.shape.begin(), x.shape.end(), 1) == x.shape.end() || x.type != Type::kFloat) {
+  if (std::find(x.shape.begin(), x.shape.end(), 1) == x.shape.end() || x.type != DType::kFloat32) {
     x = m.OfRankFrom(2);
     Shape shape = x.shape;
     shape.insert(shape.begin() + m.random.Pick(0, static_cast<int64_t>(shape.size())), 1);
@@ -171,7 +171,7 @@ void Concat(ModelMaker& m) {
     all.shape[d] += part.shape[d];
   }
   m.Add("Concat", parts).Int("axis", axis);
-  m.Keep(m.Result(Type::kFloat, all.shape, all.lo, all.hi, all.grid));
+  m.Keep(m.Result(DType::kFloat32, all.shape, all.lo, all.hi, all.grid));
 }
 
 void Split(ModelMaker& m) {
@@ -276,7 +276,7 @@ void Gather(ModelMaker& m) {
     if (m.opset() >= 11 && m.random.Chance(20)) index -= size;
     indices.push_back(index);
   }
-  const Tensor list = m.Ints(shape, indices, m.random.Chance(30) ? Type::kInt32 : Type::kInt64);
+  const Tensor list = m.Ints(shape, indices, m.random.Chance(30) ? DType::kInt32 : DType::kInt64);
   NodeBuilder node = m.Add("Gather", {x, list});
   if (axis != 0 || m.random.Chance(50)) node.Int("axis", axis);
   Shape out(x.shape.begin(), x.shape.begin() + static_cast<std::ptrdiff_t>(d));
@@ -320,7 +320,7 @@ void Pad(ModelMaker& m) {
   }
   if (mode != "constant") return m.Keep(m.Moved(x, out));
   const double filled = valued ? value : 0;
-  m.Keep(m.Result(Type::kFloat, out, std::min(x.lo, filled), std::max(x.hi, filled),
+  m.Keep(m.Result(DType::kFloat32, out, std::min(x.lo, filled), std::max(x.hi, filled),
                   x.exact() ? std::max(x.grid, 1) : -1));
 }
 

@@ -101,7 +101,7 @@ void Gemm(ModelMaker& m) {
   if (beta != 1 || m.random.Chance(20)) node.Float("beta", beta);
   if (trans_a || m.random.Chance(20)) node.Int("transA", trans_a ? 1 : 0);
   if (trans_b || m.random.Chance(20)) node.Int("transB", trans_b ? 1 : 0);
-  m.Keep(m.Result(Type::kFloat, {rows, columns}, -most, most));
+  m.Keep(m.Result(DType::kFloat32, {rows, columns}, -most, most));
 }
 
 struct Reduction {
@@ -190,7 +190,7 @@ Recipe Reduce(const std::string& op) {
             if (op == "ReduceLogSum") lo = std::log(x.lo * n), hi = std::log(x.hi * n);
             if (op == "ReduceLogSumExp") lo = x.lo + std::log(n), hi = x.hi + std::log(n);
             const bool picks = op == "ReduceMax" || op == "ReduceMin";
-            m.Keep(m.Result(Type::kFloat, r.shape, lo, hi, picks || (op == "ReduceSum" && x.exact()) ? x.grid : -1));
+            m.Keep(m.Result(DType::kFloat32, r.shape, lo, hi, picks || (op == "ReduceSum" && x.exact()) ? x.grid : -1));
           }};
 }
 
@@ -205,7 +205,7 @@ Recipe SoftmaxRecipe(const std::string& op) {
             if (!default_axis) node.Int("axis", axis);
             const bool log = op == "LogSoftmax";
             const double least = x.lo - x.hi - std::log(static_cast<double>(Elements(x.shape)));
-            m.Keep(m.Result(Type::kFloat, x.shape, log ? least : 0, log ? 0 : 1));
+            m.Keep(m.Result(DType::kFloat32, x.shape, log ? least : 0, log ? 0 : 1));
           }};
 }
 
@@ -221,7 +221,7 @@ void LayerNorm(ModelMaker& m) {
   node.Float("epsilon", x.exact() ? m.random.OneOf<float>({1e-5F, 1e-3F}) : m.random.OneOf<float>({1e-3F, 1e-2F}));
   if (m.random.Chance(20)) node.Int("stash_type", 1);
   const double most = 1.5 * std::sqrt(static_cast<double>(Elements(normal))) + 1;
-  m.Keep(m.Result(Type::kFloat, x.shape, -most, most));
+  m.Keep(m.Result(DType::kFloat32, x.shape, -most, most));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ const std::vector<Recipe>& AllRecipes() {
   static const std::vector<Recipe> kRecipes = [] {
     std::vector<Recipe> all;
     for (const auto& list : {ElementwiseRecipes(), WindowRecipes(), ResizeRecipes(), MovementRecipes(),
-                             ProductRecipes(), DiscreteRecipes(), PatternRecipes()}) {
+                             ProductRecipes(), DiscreteRecipes(), PatternRecipes(), BlockRecipes(), ShapeRecipes()}) {
       all.insert(all.end(), list.begin(), list.end());
     }
     return all;

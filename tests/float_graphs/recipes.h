@@ -22,7 +22,9 @@ std::vector<Recipe> ResizeRecipes();       // Resize, Upsample, DepthToSpace, Sp
 std::vector<Recipe> MovementRecipes();     // shapes, slices, pads, joins
 std::vector<Recipe> ProductRecipes();      // MatMul, Gemm, reductions, Softmax, LayerNormalization
 std::vector<Recipe> DiscreteRecipes();     // comparisons, logic, integers, indices
-std::vector<Recipe> PatternRecipes();      // what exporters spell out
+std::vector<Recipe> PatternRecipes();      // functions that exporters spell out
+std::vector<Recipe> BlockRecipes();        // the same, larger: normalization, attention
+std::vector<Recipe> ShapeRecipes();        // shapes and constants computed in the graph
 const std::vector<Recipe>& AllRecipes();
 
 /// A random model: opset, operators, branches, joins, inputs and outputs all from the seed.

@@ -86,7 +86,7 @@ Tensor Interpolated(ModelMaker& m, const Tensor& x, const Choice& c, const Shape
   if (c.mode == "nearest") return m.Moved(x, shape);
   const double more = c.mode == "cubic" ? 2.5 : 1;
   const double middle = (x.lo + x.hi) / 2, half = (x.hi - x.lo) / 2 * more;
-  return m.Result(Type::kFloat, shape, middle - half, middle + half);
+  return m.Result(DType::kFloat32, shape, middle - half, middle + half);
 }
 
 void Resize(ModelMaker& m) {

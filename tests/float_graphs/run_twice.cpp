@@ -28,20 +28,6 @@ io::ElementType ArrayType(DType type) {
   return io::ElementType::kFloat32;
 }
 
-DType GraphType(Type type) {
-  switch (type) {
-    case Type::kFloat:
-      return DType::kFloat32;
-    case Type::kInt64:
-      return DType::kInt64;
-    case Type::kInt32:
-      return DType::kInt32;
-    case Type::kBool:
-      return DType::kBool;
-  }
-  return DType::kFloat32;
-}
-
 Result<std::vector<io::Array>> Run(const compiler::Graph& graph, const ModelMaker& maker, int threads) {
   XRUN_ASSIGN_OR_RETURN(compiler::FloatExecutor executor, compiler::FloatExecutor::Create(graph, threads));
   std::vector<std::span<const float>> inputs;
@@ -55,10 +41,10 @@ Result<std::vector<io::Array>> Run(const compiler::Graph& graph, const ModelMake
   for (size_t i = 0; i < maker.outputs().size(); ++i) {
     const Tensor& expected = maker.outputs()[i];
     const compiler::Value& value = graph.at(graph.outputs[i]);
-    if (value.shape != expected.shape || value.dtype != GraphType(expected.type)) {
+    if (value.shape != expected.shape || value.dtype != expected.type) {
       return Failure{"output '" + expected.name + "' is " + std::string(Name(value.dtype)) + " " +
-                         io::ShapeText(value.shape) + ", expected " + std::string(Name(GraphType(expected.type))) +
-                         " " + io::ShapeText(expected.shape),
+                         io::ShapeText(value.shape) + ", expected " + std::string(Name(expected.type)) + " " +
+                         io::ShapeText(expected.shape),
                      ""};
     }
     XRUN_ASSIGN_OR_RETURN(io::Array array, io::Array::Create(ArrayType(value.dtype), value.shape));

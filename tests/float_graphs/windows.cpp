@@ -96,7 +96,7 @@ Tensor Dequantized(ModelMaker& m, const Shape& shape, int64_t terms, double* sum
   const Tensor zero = m.Bytes(scales, std::vector<int64_t>(static_cast<size_t>(Elements(scales)), 0), true);
   NodeBuilder node = m.Add("DequantizeLinear", {m.Bytes(shape, values, true), scale, zero});
   if (per_channel) node.Int("axis", 0);
-  return m.Result(Type::kFloat, shape, -1, 1);
+  return m.Result(DType::kFloat32, shape, -1, 1);
 }
 
 Tensor Conv(ModelMaker& m, const Tensor& given) {
@@ -121,7 +121,7 @@ Tensor Conv(ModelMaker& m, const Tensor& given) {
   Write(w, &node);
   if (groups != 1 || m.random.Chance(30)) node.Int("group", groups);
   const Shape out{x.shape[0], outputs, Places(w, 0, x.shape[2], false), Places(w, 1, x.shape[3], false)};
-  return m.Result(Type::kFloat, out, -most, most);
+  return m.Result(DType::kFloat32, out, -most, most);
 }
 
 void ConvTranspose(ModelMaker& m) {
@@ -176,7 +176,7 @@ void ConvTranspose(ModelMaker& m) {
   if (groups != 1 || m.random.Chance(30)) node.Int("group", groups);
   if (has_more) node.Ints("output_padding", {more[0], more[1]});
   if (kind == 6) node.Ints("output_shape", {out[0], out[1]});
-  m.Keep(m.Result(Type::kFloat, {x.shape[0], groups * per, out[0], out[1]}, -most, most));
+  m.Keep(m.Result(DType::kFloat32, {x.shape[0], groups * per, out[0], out[1]}, -most, most));
 }
 
 void Pool(ModelMaker& m, bool average) {
@@ -190,7 +190,7 @@ void Pool(ModelMaker& m, bool average) {
   if (!average && m.opset() >= 8 && m.random.Chance(20)) node.Int("storage_order", 0);
   const Shape out{x.shape[0], x.shape[1], Places(w, 0, x.shape[2], ceil_mode), Places(w, 1, x.shape[3], ceil_mode)};
   // Padding counts as 0 in an average.
-  const Tensor y = average ? m.Result(Type::kFloat, out, std::min(0.0, x.lo), std::max(0.0, x.hi)) : m.Moved(x, out);
+  const Tensor y = average ? m.Result(DType::kFloat32, out, std::min(0.0, x.lo), std::max(0.0, x.hi)) : m.Moved(x, out);
   bool fewer = false;
   for (size_t d = 0; ceil_mode && d < 2; ++d) {
     const int64_t room = x.shape[d + 2] + w.pads[d] + w.pads[d + 2] - w.Extent(d);
@@ -204,7 +204,7 @@ void GlobalPool(ModelMaker& m, bool average) {
   const Tensor x = m.OfRank(4);
   m.Add(average ? "GlobalAveragePool" : "GlobalMaxPool", {x});
   const Shape out{x.shape[0], x.shape[1], 1, 1};
-  m.Keep(average ? m.Result(Type::kFloat, out, x.lo, x.hi) : m.Moved(x, out));
+  m.Keep(average ? m.Result(DType::kFloat32, out, x.lo, x.hi) : m.Moved(x, out));
 }
 
 Tensor BatchNorm(ModelMaker& m, const Tensor& x) {
@@ -214,7 +214,7 @@ Tensor BatchNorm(ModelMaker& m, const Tensor& x) {
   if (m.random.Chance(50)) node.Float("epsilon", m.random.OneOf<float>({1e-3F, 1e-5F, 1e-2F}));
   if (m.random.Chance(30)) node.Float("momentum", 0.9F);
   const double most = 1.5 * (x.most() + 1) / std::sqrt(0.3) + 1;
-  return m.Result(Type::kFloat, x.shape, -most, most);
+  return m.Result(DType::kFloat32, x.shape, -most, most);
 }
 
 /// What a small variance magnifies must not be rounding.
@@ -228,7 +228,7 @@ void InstanceNorm(ModelMaker& m) {
   NodeBuilder node = m.Add("InstanceNormalization", {x, m.RandomFloats(c, -1.5, 1.5), m.RandomFloats(c, -1, 1)});
   node.Float("epsilon", Epsilon(m, x));
   const double most = 1.5 * std::sqrt(static_cast<double>(Elements(x.shape) / x.shape[0] / x.shape[1])) + 1;
-  m.Keep(m.Result(Type::kFloat, x.shape, -most, most));
+  m.Keep(m.Result(DType::kFloat32, x.shape, -most, most));
 }
 
 void GroupNorm(ModelMaker& m) {
@@ -239,7 +239,7 @@ void GroupNorm(ModelMaker& m) {
   node.Int("num_groups", groups).Float("epsilon", Epsilon(m, x));
   if (m.opset() >= 21 && m.random.Chance(30)) node.Int("stash_type", 1);
   const double most = 1.5 * std::sqrt(static_cast<double>(Elements(x.shape) / x.shape[0] / groups)) + 1;
-  m.Keep(m.Result(Type::kFloat, x.shape, -most, most));
+  m.Keep(m.Result(DType::kFloat32, x.shape, -most, most));
 }
 
 void Lrn(ModelMaker& m) {
@@ -249,7 +249,7 @@ void Lrn(ModelMaker& m) {
   if (m.random.Chance(60)) node.Float("alpha", m.random.OneOf<float>({1e-3F, 0.1F, 1.0F}));
   if (m.random.Chance(60)) node.Float("beta", m.random.OneOf<float>({0.5F, 1.0F, 0.75F}));
   if (m.random.Chance(60)) node.Float("bias", m.random.OneOf<float>({1.0F, 2.0F}));
-  m.Keep(m.Result(Type::kFloat, x.shape, x.lo, x.hi));
+  m.Keep(m.Result(DType::kFloat32, x.shape, x.lo, x.hi));
 }
 
 /// A convolution and what follows it in trained networks; each step may be left out.
@@ -269,7 +269,7 @@ void ConvBlock(ModelMaker& m) {
   if (activation == 1) y = m.Within(y, 0, 6);
   if (activation == 2) {
     m.Add("LeakyRelu", {y}).Float("alpha", 0.1F);
-    y = m.Result(Type::kFloat, y.shape, y.lo, y.hi);
+    y = m.Result(DType::kFloat32, y.shape, y.lo, y.hi);
   }
   m.Keep(y);
 }
