@@ -1,4 +1,6 @@
-add_executable(cpu_kernels_test ${CMAKE_CURRENT_LIST_DIR}/cpu_kernels_test.cpp)
+add_executable(cpu_kernels_test
+  ${CMAKE_CURRENT_LIST_DIR}/cpu_integer_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/cpu_kernels_test.cpp)
 target_link_libraries(cpu_kernels_test PRIVATE xrun_cpu xrun_warnings GTest::gtest_main)
 gtest_discover_tests(cpu_kernels_test)
 
