@@ -1,6 +1,7 @@
 #include "simulator/fast.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "isa/footprint.h"
@@ -227,6 +228,7 @@ class ConvRun {
       }
     }
     if (x_.keep == 0 && x_.weight_zero == 0) return;
+    assert(count <= s_.tap_sums.size());
     for (uint32_t i = 0; i < count; i += kTilePixels) {
       k_.tap_sums(Tile(i / kTilePixels), std::min(kTilePixels, count - i), s_.tap_sums.data() + i);
     }

@@ -30,7 +30,7 @@ MachineState::MachineState(const HardwareConfig& c)
       vector_partial(size_t{c.vector_partial_entries} * lanes),
       // A Conv's taps fit the ring and a Depthwise's the vector memory, or the instruction would have trapped.
       taps(std::max<size_t>(size_t{c.weight_rows} * kTilePixels, size_t{c.vector_rows} + 1)),
-      tap_sums(size_t{c.weight_rows} * kTilePixels),
+      tap_sums(taps.size()),  // of a 1 x 1 kernel there is one for each
       tap_weights((size_t{c.vector_rows} + 1) * lanes) {}
 
 ChannelRecord ReadRecord(const uint8_t* bytes) {

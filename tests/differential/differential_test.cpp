@@ -465,6 +465,26 @@ TEST(Differential, Staggered) {
   }
 }
 
+/// Built-in arrays with little memory: weights stream and tensors go through DRAM even in graphs as small as these, so
+/// that the schedule may let loads come ahead, and must see where it may not.
+TEST(Differential, LittleMemory) {
+  auto seeds = Seeds(4000000, 600);
+  // Rows loaded ahead to where something lives, and of a tensor that is not there yet.
+  if (seeds.size() > 1) seeds.insert(seeds.end(), {4000977, 4007442});
+  int refused = 0;
+  for (const uint64_t seed : seeds) {
+    const Graph graph = seed % 2 == 0 ? RandomStage(seed) : RandomGraph(seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Results want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    HardwareConfig config = BuiltInConfigs()[seed % BuiltInConfigs().size()];
+    config.weight_rows = 64U << seed % 3;
+    config.activation_rows = std::max(config.activation_rows / (8U << seed % 5 % 3), 64U);
+    EXPECT_EQ(CheckVariant(graph, inputs, want, config, {"-O2", 2, {}}, &refused), "") << "XRUN_SEED=" << seed;
+  }
+}
+
 /// Layers too large for the smallest configuration in one way each: sums longer than its weight ring, inputs larger
 /// than its activation memory, windows of a hundred rows. Random tilings on the others.
 TEST(Differential, LargeLayers) {
