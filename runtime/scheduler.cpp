@@ -153,12 +153,15 @@ void Scheduler::RunNow(RequestState* request) {
   request->done.wait(lock, [&] { return request->phase == Phase::kDone; });
 }
 
-bool Scheduler::Wait(RequestState* request, Clock::time_point until) {
+Scheduler::Waited Scheduler::Wait(RequestState* request, Clock::time_point until) {
   Lock lock(mutex_);
-  const auto done = [&] { return request->phase == Phase::kDone || request->phase == Phase::kIdle; };
-  if (until != Clock::time_point::max()) return request->done.wait_until(lock, until, done);
-  request->done.wait(lock, done);
-  return true;
+  if (request->phase == Phase::kIdle) return Waited::kNeverSubmitted;
+  const auto done = [&] { return request->phase == Phase::kDone; };
+  if (until == Clock::time_point::max()) {
+    request->done.wait(lock, done);
+    return Waited::kDone;
+  }
+  return request->done.wait_until(lock, until, done) ? Waited::kDone : Waited::kTimeout;
 }
 
 void Scheduler::Cancel(RequestState* request) {

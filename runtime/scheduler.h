@@ -50,8 +50,9 @@ class Scheduler {
 
   /// False when it is under way already.
   bool Submit(RequestState* request, api::Callback callback);
-  /// Until it is done. False: not done at `until`.
-  bool Wait(RequestState* request, Clock::time_point until = Clock::time_point::max());
+  enum class Waited { kDone, kTimeout, kNeverSubmitted };
+  /// Until it is done, or `until`.
+  Waited Wait(RequestState* request, Clock::time_point until = Clock::time_point::max());
   void Cancel(RequestState* request);
   /// Submitted and not done: nobody else may touch its memory.
   bool UnderWay(const RequestState* request);

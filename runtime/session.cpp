@@ -11,6 +11,8 @@
 namespace xrun::api {
 namespace {
 
+using Waited = runtime::Scheduler::Waited;
+
 void ThrowIfFailed(const runtime::RequestState& request) {
   if (request.failed) throw Error(request.code, request.failure.message, request.failure.hint);
 }
@@ -264,14 +266,23 @@ void Request::submit(Callback callback) {
 }
 
 void Request::wait() {
-  impl_->session->scheduler->Wait(impl_->request);
-  if (impl_->request->phase == runtime::Phase::kIdle) Throw({"wait: the request was never submitted", ""});
+  if (impl_->session->scheduler->Wait(impl_->request) == Waited::kNeverSubmitted) {
+    Throw({"wait: the request was never submitted", ""});
+  }
   ThrowIfFailed(*impl_->request);
 }
 
 bool Request::wait_for(std::chrono::nanoseconds duration) {
-  if (impl_->request->phase == runtime::Phase::kIdle) Throw({"wait_for: the request was never submitted", ""});
-  if (!impl_->session->scheduler->Wait(impl_->request, runtime::Clock::now() + duration)) return false;
+  const auto now = runtime::Clock::now();
+  const auto forever = runtime::Clock::time_point::max();
+  switch (impl_->session->scheduler->Wait(impl_->request, duration < forever - now ? now + duration : forever)) {
+    case Waited::kNeverSubmitted:
+      Throw({"wait_for: the request was never submitted", ""});
+    case Waited::kTimeout:
+      return false;
+    case Waited::kDone:
+      break;
+  }
   ThrowIfFailed(*impl_->request);
   return true;
 }

@@ -114,6 +114,18 @@ TEST(Api, CallbacksMaySubmitAgain) {
   request.submit();
   while (!request.wait_for(10ms)) {
   }
+  EXPECT_TRUE(request.wait_for(std::chrono::nanoseconds::max()));
+}
+
+// What a thread reads of a request that another one is working on is read under the lock: TSan sees it here.
+TEST(Api, WaitingWhileWorkBegins) {
+  xrun::Session session(xrun::Device::open("sim"), ReluProgram());
+  auto request = session.request();
+  for (int i = 0; i < 200; ++i) {
+    request.submit();
+    while (!request.wait_for(0ns)) {
+    }
+  }
 }
 
 TEST(Api, ManyThreadsManyRequests) {

@@ -288,7 +288,7 @@ TEST_F(SchedulerTest, TimeoutsEndRunningAndWaitingRequests) {
   const auto begin = Clock::now();
   scheduler_->Submit(hang, nullptr);
   scheduler_->Submit(waits, nullptr);
-  EXPECT_FALSE(scheduler_->Wait(hang, Clock::now() + 5ms));
+  EXPECT_EQ(scheduler_->Wait(hang, Clock::now() + 5ms), Scheduler::Waited::kTimeout);
   scheduler_->Wait(hang);
   scheduler_->Wait(waits);
   EXPECT_GE(Clock::now() - begin, 50ms);
