@@ -469,8 +469,9 @@ TEST(Differential, Staggered) {
 /// that the schedule may let loads come ahead, and must see where it may not.
 TEST(Differential, LittleMemory) {
   auto seeds = Seeds(4000000, 600);
-  // Rows loaded ahead to where something lives, and of a tensor that is not there yet.
-  if (seeds.size() > 1) seeds.insert(seeds.end(), {4000977, 4007442});
+  // Rows loaded ahead to where something lives, and of a tensor that is not there yet; more pixels than weight rows
+  // hold.
+  if (seeds.size() > 1) seeds.insert(seeds.end(), {4000977, 4007442, 4000728});
   int refused = 0;
   for (const uint64_t seed : seeds) {
     const Graph graph = seed % 2 == 0 ? RandomStage(seed) : RandomGraph(seed);
