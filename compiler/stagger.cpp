@@ -349,6 +349,11 @@ std::optional<StaggeredPartition> ScheduleStaggered(const Partition& partition, 
   auto halves = CutAt(partition, cut.layer, config);
   if (!halves) return std::nullopt;
   const HardwareConfig shares[2] = {ShareOf(config, cut, false), ShareOf(config, cut, true)};
+  // A half is planned as for a machine of its own.
+  const HardwareConfig least = HardwareConfig::Least();
+  for (const HardwareConfig& share : shares) {
+    if (share.weight_rows < least.weight_rows || share.vector_rows < least.vector_rows) return std::nullopt;
+  }
   options.window = PlanOptions::Window{cut.window_first, cut.window_last, shares[0]};
   options.variant = cut.layer;
   options.varied.assign(partition.tensors.size(), false);

@@ -43,6 +43,12 @@ HardwareConfig Make(const char* name, uint32_t pixels, uint32_t channels) {
 
 uint32_t HardwareConfig::banks() const { return std::max(kSlots, std::bit_ceil(2 * pixels)); }
 
+HardwareConfig HardwareConfig::Least() {
+  HardwareConfig c;
+  for (const Field& f : kFields) c.*f.member = f.min;
+  return c;
+}
+
 Status Validate(const HardwareConfig& config) {
   for (const Field& f : kFields) {
     const uint32_t v = config.*f.member;

@@ -66,6 +66,9 @@ struct HardwareConfig {
   /// Slots of the second activation port, one a client (isa/README.md, "Port table").
   static constexpr uint32_t kSlots = 8;
 
+  /// The least of each field that is legal: what programs take for granted, such as the room for a table.
+  static HardwareConfig Least();
+
   bool operator==(const HardwareConfig&) const = default;
 };
 

@@ -486,6 +486,54 @@ TEST(Differential, LittleMemory) {
   }
 }
 
+/// Any configuration that is legal; the small ones are as likely as the large ones.
+HardwareConfig RandomConfig(uint64_t seed) {
+  std::mt19937_64 random(seed ^ 0xC2B2AE3D27D4EB4FULL);
+  const auto between = [&](uint32_t lo, uint32_t hi) { return lo + static_cast<uint32_t>(random() % (hi - lo + 1)); };
+  const auto log2_between = [&](uint32_t lo, uint32_t hi) { return 1U << between(lo, hi); };
+  HardwareConfig c;
+  do {
+    c.pixels = between(0, 3) == 0 ? between(1, 64) : between(1, 12);
+    c.channels = between(4, between(0, 1) == 0 ? 32 : 16);
+    c.activation_rows = log2_between(6, 14);
+    c.weight_rows = log2_between(6, 15);
+    c.partial_entries = between(1, log2_between(0, 8));
+    c.vector_rows = between(64, log2_between(6, 16));
+    c.vector_partial_entries = between(1, log2_between(0, 12));
+    c.requant_lanes = c.channels * between(1, 8);
+    c.vector_pixels = between(1, log2_between(0, 6));
+    c.clock_mhz = between(10, 1000);
+    c.dram_ports = between(1, 2);
+    c.dram_port_bytes = log2_between(3, 6);
+  } while (!Validate(c).ok());
+  c.name = "tiny";  // may refuse
+  return c;
+}
+
+/// Whatever configuration a user writes down.
+TEST(Differential, AnyConfiguration) {
+  int refused = 0, failed = 0;
+  auto seeds = Seeds(4100000, 400);
+  // Two halves whose vector memories would hold no table.
+  if (seeds.size() > 1) seeds.push_back(4101298);
+  for (const uint64_t seed : seeds) {
+    constexpr Graph (*kMakers[])(uint64_t) = {RandomLayer,  RandomStem,      RandomEnlargement, RandomGraph,
+                                              RandomTokens, RandomAttention, RandomStage};
+    const Graph graph = kMakers[seed % std::size(kMakers)](seed);
+    const Tensors inputs = RandomInputs(graph, seed);
+    std::string error;
+    const Results want = RunOracle(graph, inputs, &error);
+    ASSERT_EQ(error, "") << "XRUN_SEED=" << seed;
+    const HardwareConfig config = RandomConfig(seed);
+    const Variant variant = seed % 2 == 0 ? Variant{"-O2", 2, {}} : RandomVariant(seed);
+    const std::string failure = CheckVariant(graph, inputs, want, config, variant, &refused);
+    if (failure.empty()) continue;
+    ADD_FAILURE() << "XRUN_SEED=" << seed << ": " << failure << "\n" << ConfigToJson(config);
+    if (++failed == 20) return;
+  }
+  EXPECT_LE(refused, static_cast<int>(seeds.size()) / 10);
+}
+
 /// Layers too large for the smallest configuration in one way each: sums longer than its weight ring, inputs larger
 /// than its activation memory, windows of a hundred rows. Random tilings on the others.
 TEST(Differential, LargeLayers) {

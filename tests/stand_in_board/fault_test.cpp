@@ -357,7 +357,7 @@ TEST_F(FaultTest, AConfigurationOfOnesOwn) {
 /// A session's timeout is heeded although a shared unit cannot be aborted, and says where the launch stood.
 TEST_F(FaultTest, TimeoutOfTheSession) {
   const api::Device device = api::Device::open(XrtName(xclbin_, ""));  // limit 10 s
-  api::Session session(device, Relu(), {.timeout = 60ms});
+  api::Session session(device, Relu(), {.timeout = 400ms});
   api::Request request = session.request();
   Board::Get().Inject(Fault::kStall);
   Fill(request, 1);
@@ -369,11 +369,11 @@ TEST_F(FaultTest, TimeoutOfTheSession) {
   } catch (const api::Error& error) {
     EXPECT_EQ(error.code(), api::ErrorCode::kTimeout);
     const std::string text = error.what();
-    for (const char* word : {"60 ms", "reached: load: ", "node 'relu_0'", "save: request 0, ", "power"}) {
+    for (const char* word : {"400 ms", "reached: load: ", "node 'relu_0'", "save: request 0, ", "power"}) {
       EXPECT_NE(text.find(word), std::string::npos) << word << ": " << text;
     }
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
   request.submit();
   EXPECT_NO_THROW(request.wait());
   EXPECT_TRUE(IsRight(request, 1));
