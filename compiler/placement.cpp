@@ -1,6 +1,8 @@
 #include "compiler/placement.h"
 
 #include <algorithm>
+#include <cassert>
+#include <utility>
 
 #include "compiler/lower_layer.h"
 #include "compiler/lower_phases.h"
@@ -171,7 +173,10 @@ std::vector<StepNodes> OrderSteps(const Graph& graph, const std::vector<Placemen
 
   std::vector<StepNodes> steps;
   size_t left = graph.nodes.size();
+  size_t before = left + 1, two_before = left + 2;
   for (bool overlay = true; left != 0; overlay = !overlay) {
+    assert(left < two_before && "a node waits for what nothing computes");
+    two_before = std::exchange(before, left);
     StepNodes step{overlay, {}};
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       const Node& node = graph.nodes[i];

@@ -143,7 +143,11 @@ class Splitter {
 
   /// Sample `i` of an operand: a part, a slice of it, or the operand itself where all samples share it.
   ValueId Part(ValueId id, int64_t i, int64_t batch, size_t rank) {
-    if (id == kNone || at(id).shape.size() < rank || at(id).shape[0] != batch) return id;
+    if (id == kNone) return id;
+    if (at(id).shape.size() < rank || at(id).shape[0] != batch) {
+      Join(id);  // its own samples, if it has any, are something else
+      return id;
+    }
     std::vector<ValueId>& parts = parts_[id];
     if (parts.empty()) {
       for (int64_t s = 0; s < batch; ++s) {
@@ -178,15 +182,19 @@ class Splitter {
 
   void Convert(const Node& node, int64_t batch) {
     const ValueId old = node.outputs[0];
-    const size_t rank = at(old).shape.size();
+    // An operand of lower rank is the same for all samples where shapes are broadcast.
+    const bool broadcasts = node.op == Op::kAdd || node.op == Op::kSub || node.op == Op::kMul || node.op == Op::kMatMul;
+    const size_t rank = broadcasts ? at(old).shape.size() : 1;
     std::vector<ValueId> made;
     for (int64_t s = 0; s < batch; ++s) {
       Node part = node;
       part.name += ".sample" + std::to_string(s);
       for (size_t i = 0; i < part.inputs.size(); ++i) {
-        if (ReadsWeights(node.op, i)) continue;
-        // The shape of a Reshape's input says nothing about the result's.
-        part.inputs[i] = Part(part.inputs[i], s, batch, node.op == Op::kReshape ? 1 : rank);
+        if (ReadsWeights(node.op, i)) {
+          Join(part.inputs[i]);
+          continue;
+        }
+        part.inputs[i] = Part(part.inputs[i], s, batch, rank);
       }
       if (part.op == Op::kSlice) part.as<SliceAttrs>().end[0] = 1;
       part.outputs = {AddLike(old, s, nullptr)};

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Random float models through the whole compiler, without data, and one run on the simulator.
 
-    compile_and_run.py --bin build/bin [--seeds N] [--first S] [--arch B4096] [--keep DIR]
+    compile_and_run.py --bin build/bin [--seeds N] [--first S] [--also SEED...] [--arch NAME...] [--keep DIR]
 
 Models as against_onnxruntime.py compares them. xcompile must end with a program, or with exit code 1 and a message that
-names a node, an input or an output; every program must run in xinfer. Prints a line for each seed that fails, and at the
-end how many compiled and why the others were refused; exits 1 when any failed.
+names a node, an input or an output; every program must run in xinfer, those for all configurations (each at an
+optimization level of its own) to the same results. Prints a line for each seed that fails, and at the end how many
+compiled and why the others were refused; exits 1 when any failed.
 """
 
 import argparse
@@ -30,17 +31,7 @@ def run(command):
 
 def compile_and_run(arguments, folder, seed):
     """("", refusal or "") where all is well, else (what is wrong, "")."""
-    program = folder / f"{seed}.xprog"
-    command = [arguments.bin / "xcompile", folder / f"{seed}.onnx", "--arch", arguments.arch, "-o", program, "-q"]
-    # Inside of every input's bounds, for which the models keep their functions defined.
-    code, said = run(command + ["--input-range", "-1,1"])
-    if "quantized already" in said:
-        code, said = run(command)
-    if code == 1 and NAMED.search(said):
-        return "", said
-    if code != 0:
-        return f"xcompile ended with {code}: {said[-300:]}", ""
-    inputs = []
+    inputs, results = [], {}
     with zipfile.ZipFile(folder / f"{seed}.npz") as arrays:
         for entry in arrays.namelist():
             if not entry.startswith("input/"):
@@ -48,8 +39,25 @@ def compile_and_run(arguments, folder, seed):
             file = folder / f"{seed}.{entry.removeprefix('input/')}"
             file.write_bytes(arrays.read(entry))
             inputs += ["-i", f"{entry.removeprefix('input/').removesuffix('.npy')}={file}"]
-    code, said = run([arguments.bin / "xinfer", program, *inputs, "-o", folder / f"{seed}.out.npz", "-q"])
-    return (f"xinfer ended with {code}: {said[-300:]}" if code != 0 else ""), ""
+    for index, arch in enumerate(arguments.arch):
+        program, out = folder / f"{seed}.{arch}.xprog", folder / f"{seed}.{arch}.npz"
+        command = [arguments.bin / "xcompile", folder / f"{seed}.onnx", "--arch", arch, f"-O{(2, 0, 1)[index % 3]}", "-q"]
+        command += ["-o", program]
+        # Inside of every input's bounds, for which the models keep their functions defined.
+        code, said = run(command + ["--input-range", "-1,1"])
+        if "quantized already" in said:
+            code, said = run(command)
+        if code == 1 and NAMED.search(said):
+            return "", said
+        if code != 0:
+            return f"{arch}: xcompile ended with {code}: {said[-300:]}", ""
+        code, said = run([arguments.bin / "xinfer", program, *inputs, "-o", out, "-q"])
+        if code != 0:
+            return f"{arch}: xinfer ended with {code}: {said[-300:]}", ""
+        results[arch] = out.read_bytes()  # .npz without times: equal arrays are equal bytes
+        if results[arch] != results[arguments.arch[0]]:
+            return f"{arch}: results differ from {arguments.arch[0]}'s", ""
+    return "", ""
 
 
 def main():
@@ -57,11 +65,13 @@ def main():
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of make_float_graphs and the tools")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--arch", default="B4096")
+    parser.add_argument("--also", type=int, nargs="*", default=[], help="seeds besides")
+    parser.add_argument("--arch", nargs="+", default=["B4096", "B512", "K26"])
     parser.add_argument("--keep", type=pathlib.Path, help="leave models and programs in this folder")
     arguments = parser.parse_args()
     failed, refusals = 0, collections.Counter()
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
+    seeds = [*range(arguments.first, arguments.first + arguments.seeds), *arguments.also]
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as temporary:
             folder = arguments.keep or pathlib.Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +84,8 @@ def main():
         if refusal:
             refusals[re.sub(r"'[^']*'", "'…'", refusal.splitlines()[0])[:160]] += 1
             print(f"seed {seed} refused: {refusal.splitlines()[0][:300]}", flush=True)
-    compiled = arguments.seeds - failed - sum(refusals.values())
-    print(f"{arguments.seeds} seeds from {arguments.first}: {compiled} compiled and ran, {sum(refusals.values())} refused, "
+    compiled = len(seeds) - failed - sum(refusals.values())
+    print(f"{len(seeds)} seeds from {arguments.first}: {compiled} compiled and ran, {sum(refusals.values())} refused, "
           f"{failed} failed")
     return 1 if failed else 0
 
