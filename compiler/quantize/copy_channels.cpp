@@ -14,10 +14,11 @@ namespace {
 
 constexpr int kMostCopies = 4;
 constexpr char kSuffix[] = ".copies";
-/// A step that takes away less of the sum of losses than this is not worth a wider layer.
-constexpr double kLeastGain = 0.01;
+/// A step that takes away less of the sum of losses than this is not worth a wider layer; so much less where more than
+/// `kUsualMacs` may be added.
+constexpr double kLeastGain = 0.01, kUsualMacs = 2;
 /// Loss with nothing copied that calls for copies at all.
-constexpr double kHarm = 3e-3;
+constexpr double kHarm = 2e-3;
 
 bool IsDepthwise(const Graph& graph, const Node& node) {
   const Shape& weights = graph.at(node.inputs[1]).shape;
@@ -35,15 +36,18 @@ constexpr int64_t kGroup = 16, kMostColors = 4;
 int64_t WholeGroups(int64_t channels) { return (channels + kGroup - 1) / kGroup * kGroup; }
 
 /// Multiply-accumulates of a convolution with so many times the input and output channels. A depthwise one counts as
-/// much as a convolution over one group of channels; of pictures, several taps share a group.
-double Cost(const Graph& graph, const Node& node, int64_t in, int64_t out) {
+/// much as a convolution over one group of channels; of pictures, several taps share a group. `apart`: each copy is a
+/// convolution of its own, and where they do not fill their groups, joining them moves every pixel once more.
+double Cost(const Graph& graph, const Node& node, int64_t in, int64_t out, bool apart = false) {
   const Shape& weights = graph.at(node.inputs[1]).shape;
   const Shape& result = graph.at(node.outputs[0]).shape;
   const bool depthwise = IsDepthwise(graph, node);
   const bool picture = !depthwise && weights[1] * in <= kMostColors;
   const int64_t inputs = depthwise ? kGroup : picture ? weights[1] * in : WholeGroups(weights[1] * in);
   const int64_t taps = weights[2] * weights[3], pixels = result[0] * result[2] * result[3];
-  return static_cast<double>(inputs * WholeGroups(weights[0] * out) * taps * pixels);
+  if (!apart || out == 1) return static_cast<double>(inputs * WholeGroups(weights[0] * out) * taps * pixels);
+  const int64_t moved = weights[0] % kGroup == 0 ? 0 : kGroup * WholeGroups(weights[0] * out);
+  return static_cast<double>((inputs * WholeGroups(weights[0]) * out * taps + moved) * pixels);
 }
 
 /// Follows convolutions to the next ones. What is quantized has constant float weights and bias (select.h).
@@ -398,10 +402,18 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
     XRUN_ASSIGN_OR_RETURN(const double loss, trial.Loss(rounded));
     losses.push_back(std::max(0.0, loss));
   }
+  std::set<ValueId> function_reads;
+  for (const Node& node : graph.nodes) {
+    if (node.op == Op::kUnary) function_reads.insert(node.inputs[0]);
+  }
   const auto cost = [&](const CopyCandidate& candidate, int times) {
     double sum = 0;
-    for (const NodeId n : candidate.convs) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, times);
-    for (const NodeId n : candidate.depthwise) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], 1, times);
+    for (const std::vector<NodeId>* nodes : {&candidate.convs, &candidate.depthwise}) {
+      for (const NodeId n : *nodes) {
+        const Node& node = graph.nodes[static_cast<size_t>(n)];
+        sum += Cost(graph, node, 1, times, function_reads.contains(node.outputs[0]));
+      }
+    }
     for (const NodeId n : candidate.readers) sum += Cost(graph, graph.nodes[static_cast<size_t>(n)], times, 1);
     return sum;
   };
@@ -411,7 +423,8 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
         limits.most_macs * (node.op == Op::kConv ? Cost(graph, node, 1, 1) : static_cast<double>(Macs(graph, node)));
   }
   // Noise of k copies has 1/k² of the power. Losses of one candidate at a time do not add up to that of all: they rank.
-  const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+  const double least_gain = kLeastGain * std::accumulate(losses.begin(), losses.end(), 0.0) * kUsualMacs /
+                            std::max(limits.most_macs, kUsualMacs);
   while (true) {
     size_t best = candidates.size();
     double best_rate = 0, best_cost = 0;
@@ -419,7 +432,7 @@ Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<Copy
       if (copies[i] == kMostCopies) continue;
       const double more = cost(candidates[i], 2 * copies[i]) - cost(candidates[i], copies[i]);
       const double gain = 0.75 * losses[i] / (copies[i] * copies[i]);
-      if (more > room || gain < kLeastGain * sum || gain / (more + 1) <= best_rate) continue;
+      if (more > room || gain < least_gain || gain / (more + 1) <= best_rate) continue;
       best = i, best_rate = gain / (more + 1), best_cost = more;
     }
     if (best == candidates.size()) break;

@@ -27,11 +27,11 @@ struct CopyCandidate {
 std::vector<CopyCandidate> FindCopyCandidates(const Graph& graph, const std::vector<bool>& quantized);
 
 /// How often the channels of each candidate are to be there (1: as before), from what rounding its activations does to
-/// the outputs: nothing is copied when a loss of 3e-3 is not reached. Of the steps 1 → 2 → 4 the one that gains most
+/// the outputs: nothing is copied when a loss of 2e-3 is not reached. Of the steps 1 → 2 → 4 the one that gains most
 /// for its multiply-accumulates, channels rounded up to whole groups, is taken, until they would exceed `most_macs` (a
-/// share of the graph's) or no step gains enough.
+/// share of the graph's) or no step gains enough: the more they may add, the smaller a gain counts.
 struct CopyLimits {
-  double most_macs = 0.5;
+  double most_macs = 2;
 };
 Result<std::vector<int>> ChooseCopies(const Graph& graph, const std::vector<CopyCandidate>& candidates,
                                       RoundingTrial& trial, const CopyLimits& limits);

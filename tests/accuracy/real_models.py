@@ -177,7 +177,7 @@ def main():
             if not wanted(name) or not exists(name):
                 continue
             agreement.name = name
-            samples = make(6, 77).astype(np.float32)
+            samples = make(24, 77).astype(np.float32)
             got = runner.ours(name, samples, make(16, 1).astype(np.float32), shape)
             results = [agreement(got[o], w) for o, w in runner.theirs(name, samples).items()]
             text_of = ", ".join(f"{np.mean(r):.5f} (least {min(r):.5f})" for r in results)

@@ -22,12 +22,12 @@ void ExpectNear(const std::vector<float>& want, const std::vector<float>& got) {
   for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(want[i], got[i], 1e-4F * (1 + std::fabs(want[i]))) << i;
 }
 
-/// Conv, depthwise Conv, function, pool, Conv: all channel by channel in between.
-Graph Chain() {
+/// Conv, depthwise Conv, function or not, pool, Conv: all channel by channel in between.
+Graph Chain(bool function = true) {
   GraphMaker make;
   ValueId y = make.Conv(make.Input(kInput), 8, 3, kRelu6);
   y = make.Conv(y, 8, 3, {}, 8);
-  y = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kHardSwish, 0, 0}}}, {y});
+  if (function) y = make.Add(Op::kUnary, UnaryAttrs{{{UnaryKind::kHardSwish, 0, 0}}}, {y});
   y = make.Add(Op::kMaxPool, PoolAttrs{{2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, {0, 0}, false}, {y});
   make.graph.outputs = {make.Conv(y, 5, 1)};
   return make.graph;
@@ -176,15 +176,20 @@ TEST(CopyChannels, NotWhereSomethingElseReads) {
   }
 }
 
-TEST(ChooseCopies, OnlyWhereRoundingHarms) {
-  Graph graph = Chain();
+void ExpectChosenWhereRoundingHarms(bool function) {
+  Graph graph = Chain(function);
   const auto candidates = FindCopyCandidates(graph, SelectQuantized(graph));
   const std::vector<float> input = Noise(kInput, 5);
   const std::span<const float> x(input);
   for (const bool coarse : {false, true}) {
     ActivationParams params = Params(graph);
-    if (coarse) {
-      for (const ValueId id : candidates[0].values) params.params[static_cast<size_t>(id)]->scale[0] *= 30;
+    for (const ValueId id : candidates[0].values) {
+      auto& quant = params.params[static_cast<size_t>(id)];
+      if (coarse) {
+        quant->scale[0] *= 30;
+      } else {
+        quant.reset();  // not rounded at all
+      }
     }
     auto trial = RoundingTrial::Create(graph, params, 1);
     ASSERT_TRUE(trial.ok());
@@ -194,10 +199,14 @@ TEST(ChooseCopies, OnlyWhereRoundingHarms) {
     EXPECT_EQ(*copies, std::vector<int>{coarse ? 4 : 1});
     const auto none = ChooseCopies(graph, candidates, *trial, {.most_macs = 0});
     ASSERT_TRUE(none.ok());
-    // One group of channels has room for two copies of eight.
-    EXPECT_EQ(*none, std::vector<int>{coarse ? 2 : 1});
+    // One group of channels has room for two copies of eight, but not where a function gives each a group of its own.
+    EXPECT_EQ(*none, std::vector<int>{coarse && !function ? 2 : 1});
   }
 }
+
+TEST(ChooseCopies, OnlyWhereRoundingHarms) { ExpectChosenWhereRoundingHarms(false); }
+
+TEST(ChooseCopies, FunctionsMakeCopiesCostMore) { ExpectChosenWhereRoundingHarms(true); }
 
 TEST(Ranges, OfLogitsKeepTheLargest) {
   float hi[2];

@@ -1,11 +1,12 @@
 # The tools: what they share (unit tests) and what they print (golden tests).
 if(TARGET xrun_tools_driver)
   add_executable(tools_test
+    ${CMAKE_SOURCE_DIR}/tests/unit/tools_copies_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_doctor_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_driver_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_infer_test.cpp
     ${CMAKE_SOURCE_DIR}/tests/unit/tools_tensors_test.cpp)
-  target_link_libraries(tools_test PRIVATE xrun_warnings xrun_tools_driver GTest::gtest_main)
+  target_link_libraries(tools_test PRIVATE xrun_warnings xrun_tools_driver xrun_onnx_proto GTest::gtest_main)
   target_compile_definitions(tools_test PRIVATE XRUN_TEST_MODELS="${CMAKE_SOURCE_DIR}/tests/models")
   gtest_discover_tests(tools_test)
 

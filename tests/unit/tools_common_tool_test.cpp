@@ -90,8 +90,22 @@ TEST(Tool, UsageErrors) {
   EXPECT_EQ(RunTool({"m", "--calib-method", "best"}).code, 2);
   EXPECT_EQ(RunTool({"m", "--input-range", "2,1"}).code, 2);
   EXPECT_EQ(RunTool({"m", "--calib", "d", "--input-range", "-1,1"}).code, 2);
+  for (const char* wrong : {"yes", "-1", "1001", "5%", ""}) {
+    EXPECT_EQ(RunTool({"m", "--calib", "d", "--channel-copies", wrong}).code, 2) << wrong;
+  }
+  EXPECT_EQ(RunTool({"m", "--channel-copies", "on"}).code, 2) << "needs --calib";
   EXPECT_EQ(RunTool({"m", "--progress", "maybe"}).code, 2);
   EXPECT_EQ(RunTool({"m", "--resize", "1x1", "--preprocess", "p.json"}).code, 2);
+}
+
+TEST(Tool, ChannelCopiesArePercentages) {
+  for (const auto& [text, percent] : {std::pair("on", 200.0), std::pair("off", 0.0), std::pair("120.5", 120.5)}) {
+    const auto expect = [want = percent](Tool&, const CalibrationOptions& options, const PreprocessFlags&) -> Status {
+      EXPECT_EQ(options.channel_copies, want);
+      return {};
+    };
+    EXPECT_EQ(RunTool({"m", "--calib", "d", "--channel-copies", text}, expect).code, 0) << text;
+  }
 }
 
 TEST(Tool, CalibrationAndPreprocessFlags) {

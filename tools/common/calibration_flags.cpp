@@ -78,10 +78,20 @@ void AddCalibrationFlags(CLI::App& app, CalibrationOptions& options, const std::
       ->check(CLI::IsMember({"on", "off"}))
       ->needs(calib)
       ->group(group);
-  app.add_option("--channel-copies", options.channel_copies,
-                 "on or off: more than 8 bits where rounding activations harms most [on]")
-      ->type_name("WHETHER")
-      ->check(CLI::IsMember({"on", "off"}))
+  app.add_option_function<std::string>(
+         "--channel-copies",
+         [&options](const std::string& text) {
+           const auto percent = io::ParseNumber(text);
+           if (text == "on" || text == "off") {
+             options.channel_copies = text == "on" ? CalibrationOptions().channel_copies : 0;
+           } else if (percent.ok() && *percent >= 0 && *percent <= 1000) {
+             options.channel_copies = *percent;
+           } else {
+             UsageError("--channel-copies: '" + text + "' is not on, off or a percentage up to 1000", "");
+           }
+         },
+         "More than 8 bits where rounding activations harms most, for so many % of MACs at most; on (200) or off [on]")
+      ->type_name("PERCENT")
       ->needs(calib)
       ->group(group);
   app.add_option("--weight-rounding", options.weight_rounding,

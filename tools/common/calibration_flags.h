@@ -40,7 +40,8 @@ struct CalibrationOptions {
   std::vector<std::string> sources;  ///< [NAME=]PATH, see io::Dataset
   int64_t samples = 0;               ///< 0: all
   std::string method;
-  std::string equalization = "on", channel_copies = "on", weight_rounding = "data", bias_correction = "on";
+  std::string equalization = "on", weight_rounding = "data", bias_correction = "on";
+  double channel_copies = 200;  ///< percent of the multiply-accumulates that copies may add; 0: none
   std::pair<float, float> input_range{-2.5F, 2.5F};  ///< for calibration without data
   bool input_range_given = false;
 };

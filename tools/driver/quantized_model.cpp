@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -66,23 +67,59 @@ compiler::QuantizeOptions OptionsOf(const CalibrationOptions& options) {
 constexpr int64_t kTrialRuns = 4;
 constexpr double kTrialMacs = 1e11;
 
-/// Copies channels of `graph` where that keeps its outputs closest; nothing when nothing needs it.
-Result<compiler::CopyShifts> MakeCopies(compiler::Graph& graph, const compiler::ActivationParams& params,
-                                        const io::Dataset& data, int jobs, Progress& progress) {
-  std::vector<compiler::CopyCandidate> candidates =
-      compiler::FindCopyCandidates(graph, compiler::SelectQuantized(graph));
+/// Copies stay when the outputs then lose at most this share of what they lost before: they cost speed.
+constexpr double kWorthCopying = 0.5;
+
+double AllMacs(const compiler::Graph& graph) {
   double macs = 0;
   for (const compiler::Node& node : graph.nodes) macs += static_cast<double>(compiler::Macs(graph, node));
+  return macs;
+}
+
+/// Copies channels of the calibrated `graph` where that keeps its outputs closest, and calibrates again. Nothing
+/// changes when nothing needs it, or when the outputs of the whole are hardly closer for it. What was done, for people:
+/// "" if nothing was tried.
+Result<std::string> CopyWhereItHelps(compiler::Graph& graph, compiler::Calibration& calibration,
+                                     const compiler::QuantizeOptions& options, const compiler::CopyLimits& limits,
+                                     const io::Dataset& data, int jobs, Progress& progress) {
+  const auto steps_of = [&](const compiler::Graph& of, const compiler::Calibration& from) {
+    return compiler::ChooseActivationParams(of, compiler::SelectQuantized(of), from, options.method,
+                                            options.percentile);
+  };
+  std::vector<compiler::CopyCandidate> candidates =
+      compiler::FindCopyCandidates(graph, compiler::SelectQuantized(graph));
   // The first layers have the most pixels and the fewest channels: where a trial of all takes too long, they are tried.
-  const auto most = static_cast<size_t>(std::max(4.0, kTrialMacs / std::max(macs, 1.0)));
+  const double macs = std::max(AllMacs(graph), 1.0);
+  const auto most = static_cast<size_t>(std::max(4.0, kTrialMacs / macs));
   if (candidates.size() > most) candidates.resize(most);
-  if (candidates.empty()) return compiler::CopyShifts{};
+  if (candidates.empty()) return std::string();
   const auto tried = static_cast<double>(candidates.size() + 1);
   const auto runs = static_cast<int64_t>(std::clamp(kTrialMacs / (tried * macs), 1.0, double{kTrialRuns}));
-  XRUN_ASSIGN_OR_RETURN(auto trial, compiler::RoundingTrial::Create(graph, params, jobs));
-  XRUN_RETURN_IF_ERROR(FeedSome(data, graph, runs, progress, [&](auto inputs) { return trial.Add(inputs); }));
-  XRUN_ASSIGN_OR_RETURN(const std::vector<int> copies, compiler::ChooseCopies(graph, candidates, trial, {}));
-  return compiler::CopyChannels(graph, candidates, copies);
+  const auto trial_of = [&](const compiler::Graph& of, const compiler::ActivationParams& steps) {
+    auto trial = compiler::RoundingTrial::Create(of, steps, jobs);
+    if (!trial.ok()) return trial;
+    Status fed = FeedSome(data, of, runs, progress, [&](auto inputs) { return trial->Add(inputs); });
+    return fed.ok() ? std::move(trial) : Result<compiler::RoundingTrial>(std::move(fed).failure());
+  };
+  XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams steps, steps_of(graph, calibration));
+  XRUN_ASSIGN_OR_RETURN(auto trial, trial_of(graph, steps));
+  XRUN_ASSIGN_OR_RETURN(const std::vector<int> copies, compiler::ChooseCopies(graph, candidates, trial, limits));
+  compiler::Graph copied = graph;
+  const compiler::CopyShifts shifts = compiler::CopyChannels(copied, candidates, copies);
+  if (shifts.empty()) return std::string();
+  XRUN_ASSIGN_OR_RETURN(compiler::Calibration again, Calibrate(copied, data, jobs, progress));
+  XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams finer, steps_of(copied, again));
+  compiler::ShiftCopies(copied, shifts, finer);
+  XRUN_ASSIGN_OR_RETURN(auto trial_of_all, trial_of(copied, finer));
+  XRUN_ASSIGN_OR_RETURN(const double before, trial.Loss(std::vector<bool>(graph.values.size(), true)));
+  XRUN_ASSIGN_OR_RETURN(const double after, trial_of_all.Loss(std::vector<bool>(copied.values.size(), true)));
+  const std::string losses = "loss of " + Number(before) + " by rounding activations, " + Number(after) + " with ";
+  if (after > kWorthCopying * before) return losses + "copies of channels: left out";
+  const double more = 100 * (AllMacs(copied) / macs - 1);
+  graph = std::move(copied);
+  calibration = std::move(again);
+  return losses + std::to_string(shifts.size()) + " layers' channels copied, " + Number(std::round(more)) +
+         " % more multiply-accumulates";
 }
 
 /// Calibrates `graph`, and equalizes it before.
@@ -108,7 +145,7 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
   std::replace(model.calibration.begin(), model.calibration.end(), '\n', ';');
   const compiler::QuantizeOptions quantize = OptionsOf(options);
   const bool equalize = options.equalization == "on", second_order = quantize.round_by_data || quantize.correct_bias;
-  const bool copy = options.channel_copies == "on";
+  const bool copy = options.channel_copies > 0;
   const int64_t runs = data.runs() + (equalize ? std::min(data.runs(), kReachRuns) : 0) +
                        (copy ? std::min(data.runs(), kTrialRuns) : 0) +
                        (second_order ? std::min(data.runs(), kMomentRuns) : 0);
@@ -121,18 +158,10 @@ Result<Learnt> RunCalibration(compiler::Graph& graph, const ModelFlags& flags, P
   }
   XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
   if (copy) {
-    const auto choose = [&] {
-      return compiler::ChooseActivationParams(graph, compiler::SelectQuantized(graph), learnt.calibration,
-                                              quantize.method, quantize.percentile);
-    };
-    XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams params, choose());
-    XRUN_ASSIGN_OR_RETURN(const compiler::CopyShifts shifts, MakeCopies(graph, params, data, flags.Jobs(), progress));
-    if (!shifts.empty()) {
-      XRUN_ASSIGN_OR_RETURN(learnt.calibration, Calibrate(graph, data, flags.Jobs(), progress));
-      XRUN_ASSIGN_OR_RETURN(const compiler::ActivationParams steps, choose());
-      compiler::ShiftCopies(graph, shifts, steps);
-      model.calibration += "; channels of " + std::to_string(shifts.size()) + " layers copied";
-    }
+    XRUN_ASSIGN_OR_RETURN(const std::string copies,
+                          CopyWhereItHelps(graph, learnt.calibration, quantize, {options.channel_copies / 100}, data,
+                                           flags.Jobs(), progress));
+    if (!copies.empty()) model.calibration += "; " + copies;
   }
   if (!second_order) return learnt;
   XRUN_ASSIGN_OR_RETURN(auto collector, compiler::CollectMoments(graph, learnt.calibration, quantize, flags.Jobs()));
