@@ -1,7 +1,7 @@
 #include "compiler/pack_inputs.h"
 
 #include <algorithm>
-#include <cassert>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <tuple>
@@ -121,8 +121,10 @@ std::pair<double, double> CostOf(const Packing& p, const OverlayTensor& in, cons
   return {std::max({array, kSpare * packer, kSpare * dram}), packer + dram};
 }
 
-/// The cheapest packing of a layer, of those whose windows leave room for other layers' rows.
-Packing PackingOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out, const HardwareConfig& config) {
+/// The cheapest packing of a layer, of those whose windows leave room for other layers' rows. None for a kernel whose
+/// row is too long for LoadPacked, or one that meets nothing but padding.
+std::optional<Packing> PackingOf(const Layer& layer, const OverlayTensor& in, const OverlayTensor& out,
+                                 const HardwareConfig& config) {
   std::optional<Packing> best;
   std::tuple<bool, double, double> best_cost;
   for (uint32_t rows = 1; rows <= std::min(layer.kernel_h, kMostUnitRows); ++rows) {
@@ -136,8 +138,7 @@ Packing PackingOf(const Layer& layer, const OverlayTensor& in, const OverlayTens
       best_cost = cost;
     }
   }
-  assert(best && "a row of the kernel in a unit always goes");
-  return *std::move(best);
+  return best;
 }
 
 /// What LoadPacked makes of `in` for a layer. Its channels are the bytes of a unit, row after row.
@@ -218,13 +219,19 @@ void PackInputs(const HardwareConfig& config, Partition* partition) {
       return other.tensor == input || partition->tensors[static_cast<size_t>(other.tensor)].base == in.base;
     });
     if (same_place != 1) continue;
+    std::map<const Layer*, Packing> packings;
     const bool all = std::all_of(partition->layers.begin(), partition->layers.end(), [&](const Layer& layer) {
-      return !Reads(layer, input) || CanPack(layer, input, in, config);
+      if (!Reads(layer, input)) return true;
+      if (!CanPack(layer, input, in, config)) return false;
+      auto packing = PackingOf(layer, in, partition->tensors[static_cast<size_t>(layer.output)], config);
+      if (!packing) return false;
+      packings.emplace(&layer, *std::move(packing));
+      return true;
     });
     if (!all) continue;
     for (Layer& layer : partition->layers) {
       if (!Reads(layer, input)) continue;
-      const Packing packing = PackingOf(layer, in, partition->tensors[static_cast<size_t>(layer.output)], config);
+      const Packing& packing = packings.at(&layer);
       OverlayTensor packed = PackedTensor(layer, in, packing, config);
       const auto known = std::find_if(partition->tensors.begin(), partition->tensors.end(),
                                       [&](const OverlayTensor& t) { return Same(t, packed); });

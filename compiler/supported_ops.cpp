@@ -11,6 +11,7 @@ namespace xrun::compiler {
 namespace {
 
 Attributes DefaultAttributes(Op op) {
+  // NOLINTBEGIN(bugprone-branch-clone): several operators have the same attributes
   switch (op) {
 #define X(e, n, a) \
   case Op::e:      \
@@ -18,6 +19,7 @@ Attributes DefaultAttributes(Op op) {
     XRUN_FOR_EACH_OP(X)
 #undef X
   }
+  // NOLINTEND(bugprone-branch-clone)
   return NoAttrs{};
 }
 
@@ -65,7 +67,7 @@ std::string PlacesOf(const OperatorNote& note) {
   if (note.becomes.empty()) return "folded";
   std::string text;
   for (const Op op : note.becomes) {
-    const std::string place = PlaceOf(op);
+    std::string place = PlaceOf(op);
     if (note.becomes.size() == 1) return place;
     text += (text.empty() ? "" : "; ") + std::string(Name(op)) + ": " + place;
   }

@@ -18,6 +18,7 @@ std::string Describe(const api::TensorInfo& info) {
 
 Result<uint32_t> FindTensor(const char* kind, const std::vector<api::TensorInfo>& infos, std::string_view name) {
   std::vector<std::string> names;
+  names.reserve(infos.size());
   for (uint32_t i = 0; i < infos.size(); ++i) {
     if (infos[i].name == name) return i;
   }

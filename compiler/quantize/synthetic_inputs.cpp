@@ -86,7 +86,7 @@ std::vector<float> SyntheticInput(const Shape& shape, int sample, int input, flo
     std::fill(plane.begin(), plane.end(), 0.0);
     // The colours of a picture go together: all planes share the seed of the large shapes, and have fine noise of their
     // own.
-    const auto seed = static_cast<uint64_t>(sample * 1000 + input);
+    const auto seed = static_cast<uint64_t>(sample) * 1000 + static_cast<uint64_t>(input);
     Random shared(seed * 2 + 1);
     Random own((seed << 20) + static_cast<uint64_t>(p) * 2);
     if (rank >= 3) {

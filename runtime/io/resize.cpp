@@ -35,8 +35,8 @@ PillowAxis MakePillowAxis(int in, int out) {
   for (int o = 0; o < out; ++o) {
     const double center = (o + 0.5) * scale;
     const double step = 1.0 / filter_scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), in) - first;
+    const int first = std::max(static_cast<int>(std::trunc(center - support + 0.5)), 0);
+    const int count = std::min(static_cast<int>(std::trunc(center + support + 0.5)), in) - first;
     double sum = 0.0;
     for (int i = 0; i < count; ++i) {
       const double distance = std::fabs((i + first - center + 0.5) * step);
@@ -45,7 +45,8 @@ PillowAxis MakePillowAxis(int in, int out) {
     }
     for (int i = 0; i < count; ++i) {
       const double w = sum != 0.0 ? weight[static_cast<size_t>(i)] / sum : weight[static_cast<size_t>(i)];
-      axis.weight[static_cast<size_t>(o * axis.taps + i)] = static_cast<int32_t>(0.5 + w * (1 << kPillowBits));
+      axis.weight[static_cast<size_t>(o) * static_cast<size_t>(axis.taps) + static_cast<size_t>(i)] =
+          static_cast<int32_t>(std::trunc(0.5 + w * (1 << kPillowBits)));
     }
     axis.first.push_back(first);
     axis.count.push_back(count);
@@ -55,7 +56,7 @@ PillowAxis MakePillowAxis(int in, int out) {
 
 // Sum of `axis`'s inputs for output `o`, `stride` bytes apart from `from` (input 0) on.
 uint8_t PillowSample(const PillowAxis& axis, int o, const uint8_t* from, size_t stride) {
-  const int32_t* weight = &axis.weight[static_cast<size_t>(o * axis.taps)];
+  const int32_t* weight = &axis.weight[static_cast<size_t>(o) * static_cast<size_t>(axis.taps)];
   const uint8_t* p = from + static_cast<size_t>(axis.first[static_cast<size_t>(o)]) * stride;
   int32_t sum = 1 << (kPillowBits - 1);
   for (int i = 0; i < axis.count[static_cast<size_t>(o)]; ++i) sum += p[static_cast<size_t>(i) * stride] * weight[i];
