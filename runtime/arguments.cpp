@@ -17,11 +17,11 @@ std::string Describe(const api::TensorInfo& info) {
 }  // namespace
 
 Result<uint32_t> FindTensor(const char* kind, const std::vector<api::TensorInfo>& infos, std::string_view name) {
-  std::vector<std::string> names;
-  names.reserve(infos.size());
   for (uint32_t i = 0; i < infos.size(); ++i) {
     if (infos[i].name == name) return i;
   }
+  std::vector<std::string> names;
+  names.reserve(infos.size());
   for (const api::TensorInfo& info : infos) names.push_back(info.name);
   std::string hint = io::DidYouMean(name, names);
   if (hint.empty()) hint = std::string("the program's ") + kind + "s: " + io::ListNames(names);
